@@ -1,0 +1,9 @@
+"""Systems: a mechanism as dx/dt = S v(x, p, t), with its units, laws, equations and diagram.
+
+A `System` says what happens and nothing of how it is solved, which priors it has or which data it meets.
+"""
+
+from qsp_bayes.systems.symbolic import Delivery, SymbolicSystem
+from qsp_bayes.systems.system import Constant, DoseInto, Output, Process, System
+
+__all__ = ["Constant", "Delivery", "DoseInto", "Output", "Process", "SymbolicSystem", "System"]
