@@ -1,0 +1,33 @@
+"""From predictions to a choice: exposure measures, utilities, and the regimen of highest expected utility."""
+
+from qsp_bayes.decision.choice import choose
+from qsp_bayes.decision.decision import Decision
+from qsp_bayes.decision.exposure import (
+    auc,
+    cmax,
+    duration,
+    fraction_within,
+    time_above,
+    time_below,
+    time_within,
+    trough,
+)
+from qsp_bayes.decision.simulation_error import individual_noise, standard_error
+from qsp_bayes.decision.utility import Utility, utility
+
+__all__ = [
+    "Decision",
+    "Utility",
+    "auc",
+    "choose",
+    "cmax",
+    "duration",
+    "fraction_within",
+    "individual_noise",
+    "standard_error",
+    "time_above",
+    "time_below",
+    "time_within",
+    "trough",
+    "utility",
+]

@@ -1,0 +1,169 @@
+"""Utility: what one individual's simulated course under one regimen is worth."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from qsp_bayes.errors import DecisionError
+
+DIMS = ("chain", "draw", "regimen", "subject")
+
+
+@dataclass(frozen=True)
+class Utility:
+    """A function from simulated outputs to one number for each draw, regimen and individual.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the dataset of predictions, ``x["Cc"]`` being the path of output ``Cc`` with dimensions (chain,
+        draw, regimen, subject, time), and returns a DataArray without ``time``. Larger is better. It is
+        called for one regimen at a time, whose label is ``x["regimen"]``.
+    description : str
+        What reports print.
+
+    Examples
+    --------
+    >>> from qsp_bayes.decision import time_above
+    >>> Utility(lambda x: -time_above(x["Cc"], 20), "hours above 20 mg/L, negative").description
+    'hours above 20 mg/L, negative'
+    """
+
+    function: Callable[[xr.Dataset], Any]
+    description: str
+
+    def __call__(self, future: xr.DataTree) -> xr.DataArray:
+        """Utility of every simulated individual.
+
+        Parameters
+        ----------
+        future : DataTree
+            Result of `Calibration.simulate`.
+
+        Returns
+        -------
+        DataArray
+            Dimensions (chain, draw, regimen, subject), finite.
+
+        Raises
+        ------
+        DecisionError
+            If `future` holds no predictions, or the function returns other dimensions or values that are not
+            finite.
+        """
+        predictions = predictions_of(future)
+        # One regimen at a time: the temporaries of a utility are as large as the paths it is computed from.
+        parts = [
+            self.of_one_regimen(predictions.isel(regimen=[position]))
+            for position in range(predictions.sizes["regimen"])
+        ]
+        return xr.concat(parts, dim="regimen").transpose(*DIMS)
+
+    def of_one_regimen(self, predictions: xr.Dataset) -> xr.DataArray:
+        """Evaluate the function and refuse what is not one finite number for each individual."""
+        values = self.function(predictions)
+        if not isinstance(values, xr.DataArray) or set(values.dims) != set(DIMS):
+            received = (
+                f"dimensions {values.dims}" if isinstance(values, xr.DataArray) else type(values).__name__
+            )
+            hint = ""
+            if isinstance(values, xr.DataArray) and "time" in values.dims:
+                hint = " Reduce 'time' with time_within, time_above, auc, cmax, trough or .mean('time')."
+            raise DecisionError(
+                f"The utility ({self.description}) must return a DataArray with dimensions {DIMS}, "
+                f"one value for each individual; it returned {received}.{hint}"
+            )
+        values = values.astype(float).drop_vars([name for name in values.coords if name not in DIMS])
+        wrong = np.argwhere(~np.isfinite(values.to_numpy()))
+        if len(wrong):
+            first = values[tuple(wrong[0])]
+            raise DecisionError(
+                f"The utility ({self.description}) is not finite for {len(wrong)} of {values.size} "
+                f"individual draws under regimen {first['regimen'].item()!r}, first at "
+                f"{', '.join(f'{name} {first[name].item()}' for name in ('chain', 'draw', 'subject'))}. "
+                "Check for a logarithm of zero, a division by zero, and that the simulation itself is finite."
+            )
+        return values.rename("utility")
+
+
+def utility(function: Callable[[xr.Dataset], Any], description: str | None = None) -> Utility:
+    """Make a utility of a function.
+
+    Parameters
+    ----------
+    function : callable
+        From the dataset of predictions to one value for each individual, larger being better; see `Utility`.
+        A boolean result is the attainment of a target: its expectation is a probability.
+    description : str, optional
+        What reports print; by default the first line of the function's docstring, or the expression of a
+        lambda.
+
+    Returns
+    -------
+    Utility
+
+    Examples
+    --------
+    >>> from qsp_bayes.decision import time_above, time_within
+    >>> benefit = utility(lambda x: time_within(x["Cc"], 10, 20) - 0.5 * time_above(x["Cc"], 20), "hours")
+    >>> benefit.description
+    'hours'
+    """
+    if not callable(function):
+        raise DecisionError(
+            f"A utility is made of a function of the predictions; received {type(function).__name__}."
+        )
+    return Utility(function, description or describe(function))
+
+
+def describe(function: Callable[..., Any]) -> str:
+    """First line of the docstring, the expression of a lambda, or the name.
+
+    Examples
+    --------
+    >>> def benefit(x):
+    ...     '''Hours within the window.'''
+    >>> describe(benefit)
+    'Hours within the window.'
+    """
+    documentation = inspect.getdoc(function)
+    name = getattr(function, "__name__", type(function).__name__)
+    if name != "<lambda>":
+        return documentation.splitlines()[0] if documentation else name
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # typed at a bare prompt, or a fragment of a larger expression
+        return "user-defined function"
+    expressions = [ast.unparse(node.body) for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
+    return expressions[0] if len(expressions) == 1 else "user-defined function"
+
+
+def predictions_of(future: xr.DataTree) -> xr.Dataset:
+    """Predictions in the result of a simulation.
+
+    Raises
+    ------
+    DecisionError
+        If there are none, or a dimension is missing.
+    """
+    if not isinstance(future, xr.DataTree) or "predictions" not in future.children:
+        held = sorted(future.children) if isinstance(future, xr.DataTree) else type(future).__name__
+        raise DecisionError(
+            f"Expected the result of Calibration.simulate, with a group 'predictions'; received {held}. "
+            "Simulate the candidate regimens first."
+        )
+    predictions = future["predictions"].to_dataset()
+    missing = [name for name in DIMS if name not in predictions.dims]
+    if missing:
+        raise DecisionError(
+            f"The predictions have no dimension {', '.join(missing)}; expected {DIMS} and 'time'."
+        )
+    return predictions
