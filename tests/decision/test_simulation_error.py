@@ -28,7 +28,7 @@ def replicate(error, **design):
     return np.sqrt(np.mean([float(error(values)) ** 2 for values in simulations])) / np.std(means, ddof=1)
 
 
-# 400 replicates know a standard deviation to 3.5 %; the effective sample size of short chains adds a few per cent.
+# 400 replicates know a standard deviation to 3.5 %; the effective sample size of short chains adds a little.
 DESIGNS = {
     "individuals fresh in every draw": {"persistent": 0.0, "fresh": 1.0},
     "individuals shared by all draws": {"persistent": 1.0, "fresh": 0.0},
