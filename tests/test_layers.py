@@ -9,8 +9,8 @@ import qsp_bayes
 
 PACKAGE = Path(qsp_bayes.__file__).parent
 
-# From the bottom up. Layers on one line do not know each other. `__init__` is what users import, and the demo and the
-# command line are users.
+# From the bottom up. Layers on one line do not know each other. `__init__` is what users import; the demo
+# and the command line are users.
 ORDER = (
     {"errors"},
     {"units"},
