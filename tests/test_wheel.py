@@ -52,8 +52,8 @@ def test_an_installed_wheel_loads_a_dataset_and_a_prior_file(wheel, tmp_path):
         [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python), *install],
         check=True,
     )
-    # The dependencies are the present environment's. A folder named in a .pth file is searched for packages, but
-    # its own .pth files are not read: the editable installation of this checkout stays out of sight.
+    # The dependencies are the present environment's. A folder named in a .pth file is searched for packages,
+    # but its own .pth files are not read: the editable installation of this checkout stays out of sight.
     installed = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
     (installed / "dependencies.pth").write_text(
         "\n".join([sysconfig.get_path("purelib"), *site.getsitepackages()])
