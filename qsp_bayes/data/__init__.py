@@ -1,7 +1,8 @@
 """Data: studies, planned regimens and the catalogue of datasets.
 
-`read_nonmem` and `load_dataset` give a `Study`; `Regimen`, `new_subjects` and `planned_study` give the designs to
-simulate. A study gives `Events`, flat arrays that are all a solver sees; nothing here knows a model.
+`read_nonmem` and `load_dataset` give a `Study`; `Regimen`, `new_subjects` and `planned_study` give the
+designs to simulate. A study gives `Events`, flat arrays that are all a solver sees; nothing here knows a
+model.
 """
 
 from qsp_bayes.data.catalogue import list_datasets, load_dataset

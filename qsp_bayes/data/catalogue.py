@@ -1,7 +1,7 @@
 """The catalogue of studies that ship with the package: one CSV file and one TOML file each.
 
-The TOML file names compartments, outputs, units and covariates, and says where the numbers come from. Its keys are the
-fields of `CatalogueEntry`; an unknown key is an error.
+The TOML file names compartments, outputs, units and covariates, and says where the numbers come from. Its
+keys are the fields of `CatalogueEntry`; an unknown key is an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qsp_bayes.errors import DataError
 
 @dataclass(frozen=True)
 class Column:
-    """What a column holds: its unit (absent for codes and marks), its meaning, and whether its values are assumed."""
+    """What a column holds: meaning, unit (absent for codes and marks), and whether its values are assumed."""
 
     description: str = ""
     unit: Any = None
@@ -45,7 +45,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Records left out by default: those whose columns hold the values in `where`; `option` of `load_dataset` keeps them."""
+    """Records left out unless `option` of `load_dataset` is true: those whose columns hold `where`."""
 
     option: str
     where: Mapping[str, float]
@@ -104,8 +104,8 @@ def load_dataset(name: str, *, predose: bool = False) -> Study:
     name : str
         One of ``list_datasets().index``.
     predose : bool
-        Whether to keep the observations made before the first dose where the catalogue leaves them out by default
-        (theophylline).
+        Whether to keep the observations made before the first dose where the catalogue leaves them out by
+        default (theophylline).
 
     Returns
     -------

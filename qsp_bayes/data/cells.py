@@ -1,9 +1,10 @@
-"""Cells: a delimited file, or a data frame, as columns of cells that know which row of the file they stand in."""
+"""Cells: a comma-separated file or a data frame as columns, with the row of the file of each record."""
 
 from __future__ import annotations
 
 import csv
 import difflib
+import hashlib
 import io
 import os
 import re
@@ -45,12 +46,16 @@ class Cells:
     columns : mapping of str to pandas.Series
         Cells by column.
     rows : array of int
-        For each record the row of the file it was read from. The header is row 1. For a data frame, positions from 0.
+        For each record the row of the file it was read from. The header is row 1. For a data frame, positions
+        from 0.
+    sha256 : str
+        Checksum of the file; ``""`` for a data frame.
     """
 
     name: str
     columns: Mapping[str, pd.Series]
     rows: np.ndarray
+    sha256: str = ""
 
     def __contains__(self, column: str) -> bool:
         return column in self.columns
@@ -59,7 +64,7 @@ class Cells:
         return len(self.rows)
 
     def refuse(self, bad: np.ndarray, column: str, problem: str, expected: str, cure: str) -> None:
-        """Raise a `DataError` at the first record where `bad` holds; ``{cell}`` in `problem` stands for its cell."""
+        """Raise a `DataError` at the first `bad` record; ``{cell}`` in `problem` stands for its cell."""
         if not bad.any():
             return
         first, others = int(np.argmax(bad)), int(np.count_nonzero(bad)) - 1
@@ -83,8 +88,7 @@ class Cells:
         cells = self.columns[column]
         codes, unique = pd.factorize(cells, use_na_sentinel=False)
         spelled = [
-            "" if value is None or value != value or str(value).strip() in MISSING else str(value).strip()
-            for value in unique
+            "" if pd.isna(value) or str(value).strip() in MISSING else str(value).strip() for value in unique
         ]
         spelled = [re.sub(r"^(-?\d+)\.0*$", r"\1", value) for value in spelled]
         return np.array(spelled, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
@@ -118,7 +122,7 @@ class Cells:
                 )
             cure = "correct the cell, or write '.' where there is no value"
             if column == "DV":
-                cure += "; for a value beyond a limit of quantification write the limit in DV and 1 (below) or -1 (above) in CENS"
+                cure += "; for a censored value write the limit in DV and 1 (below) or -1 (above) in CENS"
             self.refuse(
                 wrong,
                 column,
@@ -143,8 +147,8 @@ def read_cells(source: str | os.PathLike[str] | pd.DataFrame) -> Cells:
     Raises
     ------
     DataError
-        For a file that is not there, is empty, is not UTF-8, is not comma-separated, has a header with nameless or
-        repeated names, or a row of another length than its header.
+        For a file that is not there, is empty, is not UTF-8, is not comma-separated, has a header with
+        nameless or repeated names, or a row of another length than its header.
     """
     if isinstance(source, pd.DataFrame):
         name = "data frame (rows counted from 0)"
@@ -168,7 +172,8 @@ def read_cells(source: str | os.PathLike[str] | pd.DataFrame) -> Cells:
             "check the path" + close_names(path.name, beside),
             file=str(path),
         )
-    lines = csv.reader(io.StringIO(decoded(path), newline=""))
+    content = path.read_bytes()
+    lines = csv.reader(io.StringIO(decoded(content, path.name), newline=""))
     header = [cell.strip().upper() for cell in next(lines, [])]
     if not any(header):
         raise DataError(
@@ -197,22 +202,21 @@ def read_cells(source: str | os.PathLike[str] | pd.DataFrame) -> Cells:
         column: pd.Series(cells, dtype=object)
         for column, cells in zip(header, zip(*records, strict=True), strict=True)
     }
-    return Cells(path.name, columns, np.array(rows))
+    return Cells(path.name, columns, np.array(rows), hashlib.sha256(content).hexdigest())
 
 
-def decoded(path: Path) -> str:
+def decoded(content: bytes, name: str) -> str:
     """Text of a UTF-8 file, with or without byte-order mark."""
-    content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
         guess = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
         raise DataError(
-            f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8; the file may be {guess}, or not text at all",
+            f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8 (perhaps {guess}, or no text)",
             "a comma-separated text file in UTF-8",
             "save it again as UTF-8 (spreadsheets call it 'CSV UTF-8')",
-            file=path.name,
+            file=name,
             row=row,
         ) from None
 

@@ -64,7 +64,7 @@ def check_columns(cells: Cells, *, all_covariates: bool, doses: bool) -> None:
         if column in cells:
             cells.refuse_column(column, "this column is not supported", "no such column", cure)
     further = [column for column in cells.columns if column not in RESERVED]
-    needed = ("ID", "TIME", "DV", *(("AMT",) if doses or "EVID" in cells and has_doses(cells) else ()))
+    needed = ("ID", "TIME", "DV", *(("AMT",) if doses or has_doses(cells) else ()))
     for column in needed:
         if column not in cells:
             called = [name for name in OFTEN_CALLED[column] if name in further]
@@ -88,4 +88,4 @@ def check_columns(cells: Cells, *, all_covariates: bool, doses: bool) -> None:
 
 def has_doses(cells: Cells) -> bool:
     """Whether EVID marks a dose."""
-    return bool(set(cells.text("EVID")) & {"1", "4"})
+    return "EVID" in cells and bool(set(cells.text("EVID")) & {"1", "4"})

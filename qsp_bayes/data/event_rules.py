@@ -1,7 +1,7 @@
 """The rules that the records of a study must obey, one row each.
 
-They follow NONMEM's event records. What NONMEM allows and this package does not support is refused by name rather than
-read differently.
+They follow NONMEM's event records. What NONMEM allows and this package does not support is refused by name
+rather than read differently.
 """
 
 from __future__ import annotations
@@ -12,48 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsp_bayes.data.cells import Cells
-
-
-@dataclass(frozen=True)
-class RecordColumns:
-    """The numeric columns of a file, one entry per record; NaN in `MDV_given` and `AMT` marks a missing cell."""
-
-    subject: np.ndarray
-    TIME: np.ndarray
-    EVID: np.ndarray
-    AMT: np.ndarray
-    RATE: np.ndarray
-    DUR: np.ndarray
-    II: np.ndarray
-    ADDL: np.ndarray
-    SS: np.ndarray
-    MDV: np.ndarray
-    MDV_given: np.ndarray
-    DV: np.ndarray
-    CENS: np.ndarray
-    LIMIT: np.ndarray
-
-    @property
-    def dose(self) -> np.ndarray:
-        """Records that give a dose."""
-        return np.isin(self.EVID, (1, 4))
-
-    @property
-    def observed(self) -> np.ndarray:
-        """Records that hold an observation."""
-        return (self.EVID == 0) & (self.MDV == 0)
-
-    @property
-    def going_back(self) -> np.ndarray:
-        """Records earlier than the record of the same subject before them."""
-        back = np.zeros(len(self.TIME), dtype=bool)
-        back[1:] = (self.subject[1:] == self.subject[:-1]) & (self.TIME[1:] < self.TIME[:-1])
-        return back
-
-    @property
-    def constant_infusion(self) -> np.ndarray:
-        """Infusions that have run for ever: SS=1, AMT=0, RATE>0, II=0."""
-        return self.dose & (self.SS == 1) & (self.AMT == 0) & (self.RATE > 0) & (self.II == 0)
+from qsp_bayes.data.record_columns import RecordColumns
 
 
 @dataclass(frozen=True)

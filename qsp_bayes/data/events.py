@@ -1,8 +1,8 @@
 """Events: the records of a study as flat arrays, which is all that a solver sees of the data.
 
-Records stand one after the other, subject by subject, in file order. The arrays are numpy arrays when they come from
-`Study.events` and `pm.Data` variables when they come from `Study.as_pymc_data`, so that a new design can be set on a
-built model.
+Records stand one after the other, subject by subject, in file order. The arrays are numpy arrays when they
+come from `Study.events` and `pm.Data` variables when they come from `Study.as_pymc_data`, so that a new
+design can be set on a built model.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ class Events:
     compartments, outputs : tuple of str
         Names that `compartment` and `output` point into. ``-1`` points nowhere.
     carry : {"nocb", "locf"}
-        Whether parameters and covariates at a record apply back to the previous record (next observation carried
-        backward, NONMEM's convention) or forward to the next one.
-    subject, time, evid, compartment, amount, rate, duration, interval, additional, steady_state, occasion, output
-        One entry per record (dim ``record``). `rate` keeps NONMEM's -1 (modelled rate) and -2 (modelled duration);
-        `duration` is 0 where the file states none; `interval` is II, `additional` is ADDL, `steady_state` is SS.
-        `occasion` is the position of the record's (subject, occasion) pair in `occasions`.
+        Whether parameters and covariates at a record apply back to the previous record (next observation
+        carried backward, NONMEM's convention) or forward to the next one.
+    subject, time, evid, compartment, amount, rate, duration, interval, additional, steady_state, occasion,
+    output
+        One entry per record (dim ``record``). `rate` keeps NONMEM's -1 (modelled rate) and -2 (modelled
+        duration); `duration` is 0 where the file states none, or a rate too; `interval` is II, `additional`
+        is ADDL, `steady_state` is SS. `occasion` is the position of the record's (subject, occasion) pair in
+        `occasions`.
     occasion_subject : array of int
         The subject position of each (subject, occasion) pair (dim ``occasion``).
     rows : mapping of str to array of int

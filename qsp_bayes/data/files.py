@@ -12,8 +12,8 @@ from qsp_bayes.errors import DataError
 def data_folder(name: Literal["datasets", "priors"]) -> Path:
     """Find a folder of files that ship with qsp_bayes.
 
-    An installed wheel holds them inside the package, at ``qsp_bayes/_files/<name>``; a source checkout holds them at
-    its top level, beside ``pyproject.toml``, where users read and edit them.
+    An installed wheel holds them inside the package, at ``qsp_bayes/_files/<name>``; a source checkout holds
+    them at its top level, beside ``pyproject.toml``, where users read and edit them.
 
     Parameters
     ----------

@@ -28,9 +28,10 @@ def planned_study(
 ) -> Study:
     """Give every subject the doses of a regimen, and observation times without values.
 
-    For each output ``study.rows[output]`` covers the grid subject by subject, so that a prediction over the rows
-    reshapes to ``(len(subjects), len(times))``. At the time of a dose the observation stands before it (a trough); only
-    a dose that sets a steady state stands before the observation, which then shows that steady state.
+    For each output ``study.rows[output]`` covers the grid subject by subject, so that a prediction over the
+    rows reshapes to ``(len(subjects), len(times))``. At the time of a dose the observation stands before it
+    (a trough); only a dose that sets a steady state stands before the observation, which then shows that
+    steady state.
 
     Parameters
     ----------

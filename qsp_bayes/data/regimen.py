@@ -43,8 +43,8 @@ class Regimen:
     per : str, optional
         Covariate that scales the amount, such as ``"WT"``.
     time_unit : str, optional
-        Unit of `every`, `until`, `start` and `duration`. By default that of the study the regimen is planned for;
-        when stated it is checked.
+        Unit of `every`, `until`, `start` and `duration`. By default that of the study the regimen is planned
+        for; when stated it is checked.
     beside : tuple of Regimen
         Regimens joined to this one by ``+``.
 
@@ -83,58 +83,44 @@ class Regimen:
 
     def __post_init__(self) -> None:
         parse_unit(self.unit, "Regimen")
-        if self.time_unit is not None:
-            parse_unit(self.time_unit, "Regimen")
-
-        def require(holds: bool, problem: str, expected: str, cure: str) -> None:
-            if not holds:
-                raise DataError(f"Regimen: {problem}", expected, cure)
-
-        def number(name: str, least: float, strictly: bool) -> None:
-            value = getattr(self, name)
-            fits = value is None or (math.isfinite(value) and (value > least if strictly else value >= least))
-            bound = f"a finite number {'above' if strictly else 'of at least'} {least:g}"
-            require(fits, f"{name} is {value!r}", bound, f"correct {name}")
-
-        number("amount", 0, strictly=False)
-        number("start", 0, strictly=False)
-        for name in ("every", "rate", "duration"):
-            number(name, 0, strictly=True)
-        require(
-            self.rate is None or self.duration is None,
-            "rate and duration are both given",
-            "one of them",
-            "drop one",
-        )
-        if self.every is None:
-            given = [name for name in ("until", "doses") if getattr(self, name) is not None]
-            require(not given, f"{' and '.join(given)} without every", "an interval", "add every=...")
-            require(not self.steady_state, "a steady state without every", "an interval", "add every=...")
-        else:
-            require(
-                self.until is None or self.doses is None,
-                "until and doses are both given",
+        parse_unit(self.time_unit or "", "Regimen")
+        for name in ("amount", "start", "every", "until", "rate", "duration"):
+            value, may_be_zero = getattr(self, name), name in ("amount", "start")
+            if value is not None and not (
+                math.isfinite(value) and (value > 0 or (value == 0 and may_be_zero))
+            ):
+                expected = "0 or a positive number" if may_be_zero else "a positive number"
+                raise DataError(f"Regimen: {name} is {value!r}", expected, f"correct {name}")
+        repeated, until, doses = self.every is not None, self.until is not None, self.doses is not None
+        contradictions = (
+            (
+                self.rate is not None and self.duration is not None,
+                "rate and duration are both given",
                 "one of them",
-                "drop one",
-            )
-            require(
-                self.until is not None or self.doses is not None or self.steady_state,
+            ),
+            (until and doses, "until and doses are both given", "one of them"),
+            (not repeated and until, "until without an interval", "every=..."),
+            (not repeated and doses, "doses without an interval", "every=..."),
+            (not repeated and self.steady_state, "a steady state without an interval", "every=..."),
+            (
+                repeated and not (until or doses or self.steady_state),
                 "every without an end",
                 "until=... (doses at times before it) or doses=...",
-                "add one of them",
-            )
-            require(
-                self.until is None or (math.isfinite(self.until) and self.until > self.start),
-                f"until is {self.until!r}, not after start {self.start:g}",
+            ),
+            (
+                self.until is not None and self.until <= self.start,
+                f"until is {self.until}, not after start {self.start:g}",
                 "a time after the first dose",
-                "correct until or start",
-            )
-            require(
-                self.doses is None or (self.doses == int(self.doses) and self.doses >= 1),
+            ),
+            (
+                self.doses is not None and (self.doses < 1 or self.doses != int(self.doses)),
                 f"doses is {self.doses!r}",
                 "a whole number of at least 1",
-                "correct doses",
-            )
+            ),
+        )
+        for broken, problem, expected in contradictions:
+            if broken:
+                raise DataError(f"Regimen: {problem}", expected, "see the parameters of Regimen")
 
     def __add__(self, other: Regimen) -> Regimen:
         if not isinstance(other, Regimen):
@@ -208,9 +194,9 @@ class Regimen:
     def records(self) -> pd.DataFrame:
         """Dose records, sorted by time: ``TIME AMT RATE DUR II ADDL SS COMPARTMENT`` and `course`.
 
-        Every dose is a record of its own, so that an observation at the same time can stand before it. AMT is the
-        amount before scaling by `per`; `course` is the position in `courses`. A steady state adds to what joined
-        courses gave before (SS=2); only the very first dose may replace the state (SS=1).
+        Every dose is a record of its own, so that an observation at the same time can stand before it. AMT is
+        the amount before scaling by `per`; `course` is the position in `courses`. A steady state adds to what
+        joined courses gave before (SS=2); only the very first dose may replace the state (SS=1).
         """
         frames = []
         for position, course in enumerate(self.courses):
@@ -221,7 +207,8 @@ class Regimen:
                     {
                         "TIME": course.start + np.arange(count) * (course.every or 0.0),
                         "AMT": float(course.amount),
-                        "RATE": course.rate or 0.0,
+                        # An amount of 0 (placebo) infused at a rate has no duration: it is written as a bolus.
+                        "RATE": (course.rate or 0.0) if course.amount else 0.0,
                         "DUR": course.duration or 0.0,
                         "II": np.where(first & course.steady_state, course.every or 0.0, 0.0),
                         "ADDL": 0,

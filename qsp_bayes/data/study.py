@@ -13,23 +13,12 @@ import numpy as np
 import pandas as pd
 
 from qsp_bayes.data.cells import close_names
+from qsp_bayes.data.event_arrays import named_arrays, numpy_events, pymc_events
 from qsp_bayes.data.events import Events
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.data.study_view import study_as_html, study_as_text
 from qsp_bayes.errors import DataError
-
-# Events field: (record column, type). The remaining fields are positions, computed from the columns of names.
-EVENT_COLUMNS: dict[str, tuple[str, type]] = {
-    "time": ("TIME", np.float64),
-    "evid": ("EVID", np.int64),
-    "amount": ("AMT", np.float64),
-    "rate": ("RATE", np.float64),
-    "duration": ("DUR", np.float64),
-    "interval": ("II", np.float64),
-    "additional": ("ADDL", np.int64),
-    "steady_state": ("SS", np.int64),
-}
 
 
 class Censoring(NamedTuple):
@@ -43,8 +32,8 @@ class Censoring(NamedTuple):
 class Study:
     """Subjects, their dose events, observations and covariates, with units and provenance.
 
-    A study is immutable: `subset` and `leave_out` give new studies. It is made by `read_nonmem`, `load_dataset` or
-    `planned_study`.
+    A study is immutable: `subset` and `leave_out` give new studies. It is made by `read_nonmem`,
+    `load_dataset` or `planned_study`.
 
     Parameters
     ----------
@@ -57,7 +46,8 @@ class Study:
     compartments, outputs, covariates : tuple of str
         Names of what is dosed into, what is observed, and what describes the subjects.
     carry : {"nocb", "locf"}
-        Whether a covariate value applies back to the previous record (next observation carried backward) or forward.
+        Whether a covariate value applies back to the previous record (next observation carried backward) or
+        forward.
     provenance : Provenance
         Where the data come from.
 
@@ -92,13 +82,11 @@ class Study:
     def records(self) -> pd.DataFrame:
         """One row per record, as a data frame of its own: changing it does not change the study.
 
-        Columns ``ID TIME EVID AMT RATE DUR II ADDL SS MDV DV CENS LIMIT OCC COMPARTMENT OUTPUT``, the covariates, and
-        ``FILE_ROW``, the row of the file (the header is row 1). `COMPARTMENT` and `OUTPUT` are ``""`` where a record
-        has none; DV and LIMIT are NaN; AMT, RATE, DUR, II are 0.
+        Columns ``ID TIME EVID AMT RATE DUR II ADDL SS MDV DV CENS LIMIT OCC COMPARTMENT OUTPUT``, the
+        covariates, and ``FILE_ROW``, the row of the file (the header is row 1). `COMPARTMENT` and `OUTPUT`
+        are ``""`` where a record has none; DV and LIMIT are NaN; AMT, RATE, DUR, II are 0.
         """
         return self.table.copy()
-
-    # -- subjects, occasions, observations -------------------------------------------------------------------------
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
@@ -159,15 +147,13 @@ class Study:
 
     @property
     def coords(self) -> dict[str, Any]:
-        """Coordinates for ``pm.Model(coords=study.coords)``: subject, record, occasion and one ``obs_<output>`` each."""
+        """Coordinates of a PyMC model: subject, record, occasion, and ``obs_<output>`` for each output."""
         return {
             "subject": list(self.subjects),
             "record": np.arange(len(self.table)),
             **{f"obs_{output}": np.arange(len(rows)) for output, rows in self.rows.items()},
             "occasion": list(self.occasions),
         }
-
-    # -- covariates and censoring ----------------------------------------------------------------------------------
 
     def covariate_by_record(self, name: str) -> np.ndarray:
         """Values of a covariate, one per record.
@@ -206,62 +192,31 @@ class Study:
         return values[first]
 
     def censoring(self, output: str) -> Censoring:
-        """Censoring marks (0, 1 below, -1 above) and limits (NaN where none) of the observations of an output."""
+        """Give censoring marks (1 below, -1 above, else 0) and limits (or NaN) of the observations."""
         table = self.table.iloc[self.rows[output]]
         return Censoring(table["CENS"].to_numpy(copy=True), table["LIMIT"].to_numpy(copy=True))
 
-    # -- what the solver sees --------------------------------------------------------------------------------------
-
     def events(self) -> Events:
-        """Give the records as flat numpy arrays (int64 and float64).
+        """Give the records as flat numpy arrays (int64 and float64): what a solver sees.
 
-        A record that states both RATE and DUR passes its rate, and duration 0: the reader has checked that they agree,
-        and with a bioavailability other than 1 only one of the two can stand (NONMEM's: the rate).
+        A record that states both RATE and DUR passes its rate, with duration 0.
         """
-        table = self.table
-        fields = {
-            name: table[column].to_numpy(dtype=kind, copy=True)
-            for name, (column, kind) in EVENT_COLUMNS.items()
-        }
-        fields["duration"][fields["rate"] != 0] = 0.0
-        occasion_subject = self.subject_index[np.flatnonzero(~table.duplicated(["ID", "OCC"]))]
-        return Events(
-            subjects=self.subjects,
-            compartments=self.compartments,
-            outputs=self.outputs,
-            subject=self.subject_index.copy(),
-            compartment=positions(table["COMPARTMENT"], self.compartments),
-            occasion=self.occasion_index.copy(),
-            output=positions(table["OUTPUT"], self.outputs),
-            occasion_subject=occasion_subject,
-            rows={output: rows.copy() for output, rows in self.rows.items()},
-            DV={output: table["DV"].to_numpy()[rows] for output, rows in self.rows.items()},
-            covariates={name: self.covariate_by_record(name) for name in self.covariates},
-            carry=self.carry,
-            **fields,
-        )
+        return numpy_events(self)
 
     def data_arrays(self) -> dict[str, np.ndarray]:
-        """Arrays by the names that `as_pymc_data` registers, for ``pm.set_data`` with the coordinates of a new design.
+        """Arrays by the names that `as_pymc_data` registers.
 
-        Observed values that a planned study does not have are 0: ``pm.Data`` holds no NaN.
+        ``pm.set_data(new.data_arrays(), coords=new.coords)`` sets another design on a model. Values that a
+        planned study has not observed are 0, because ``pm.Data`` holds no NaN.
         """
-        events = self.events()
-        by_record = (*EVENT_COLUMNS, "subject", "compartment", "occasion", "output")
-        return {
-            **{f"record_{name}": events[name] for name in by_record},
-            "occasion_subject": events.occasion_subject,
-            **{f"rows_{output}": rows for output, rows in events.rows.items()},
-            **{f"observed_{output}": np.nan_to_num(values, nan=0.0) for output, values in events.DV.items()},
-            **{f"covariate_{name}": values for name, values in events.covariates.items()},
-        }
+        return {name: values for name, (_, values) in named_arrays(self.events()).items()}
 
     def as_pymc_data(self) -> Events:
         """Register the records in the current ``pm.Model`` as ``pm.Data`` and give them as `Events`.
 
-        Names are ``record_<field>``, ``covariate_<NAME>`` (dim ``record``), ``rows_<output>``, ``observed_<output>``
-        (dim ``obs_<output>``) and ``occasion_subject`` (dim ``occasion``). Coordinates that the model does not have
-        yet are added. ``pm.set_data(study.data_arrays(), coords=study.coords)`` later sets another design.
+        Names are ``record_<field>``, ``covariate_<NAME>`` (dim ``record``), ``rows_<output>``,
+        ``observed_<output>`` (dim ``obs_<output>``) and ``occasion_subject`` (dim ``occasion``). Coordinates
+        that the model does not have yet are added.
 
         Examples
         --------
@@ -273,36 +228,7 @@ class Study:
         >>> model.named_vars_to_dims["observed_Cc"]
         ('obs_Cc',)
         """
-        import pymc as pm  # takes seconds to import, and reading or planning a study needs none of it
-        import pytensor.tensor as pt
-
-        pm.modelcontext(None).add_coords(self.coords)
-        data = {}
-        for name, values in self.data_arrays().items():
-            variable = pm.Data(name, values, dims=self.dimension_of(name))
-            # pm.Data narrows whole numbers to int32; the engine indexes with int64.
-            data[name] = pt.cast(variable, "int64") if values.dtype == np.int64 else variable
-        by_record = {name.removeprefix("record_"): data[name] for name in data if name.startswith("record_")}
-        return Events(
-            subjects=self.subjects,
-            compartments=self.compartments,
-            outputs=self.outputs,
-            occasion_subject=data["occasion_subject"],
-            rows={output: data[f"rows_{output}"] for output in self.outputs},
-            DV={output: data[f"observed_{output}"] for output in self.outputs},
-            covariates={name: data[f"covariate_{name}"] for name in self.covariates},
-            carry=self.carry,
-            **by_record,
-        )
-
-    def dimension_of(self, name: str) -> str:
-        """Dimension of an array of `data_arrays`."""
-        kind, _, rest = name.partition("_")
-        if kind in ("rows", "observed"):
-            return f"obs_{rest}"
-        return "occasion" if name == "occasion_subject" else "record"
-
-    # -- new studies from this one ---------------------------------------------------------------------------------
+        return pymc_events(self)
 
     def subset(self, ids: Iterable[Any]) -> Study:
         """Study of some of the subjects, in the order of this study.
@@ -345,8 +271,6 @@ class Study:
         provenance = dataclasses.replace(self.provenance, excluded=(*self.excluded, text))
         return dataclasses.replace(self, table=self.table[~out], provenance=provenance)
 
-    # -- identity and views ----------------------------------------------------------------------------------------
-
     @cached_property
     def checksum(self) -> str:
         """SHA-256 of the records: column names, numbers bit by bit, and text."""
@@ -383,8 +307,3 @@ class Study:
 
     def _repr_html_(self) -> str:
         return study_as_html(self)
-
-
-def positions(names: pd.Series, known: tuple[str, ...]) -> np.ndarray:
-    """Position of each name in `known`, -1 where there is none."""
-    return pd.Index(known).get_indexer(names).astype(np.int64)

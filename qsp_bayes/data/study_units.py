@@ -72,13 +72,13 @@ class StudyUnits:
 def units_of_columns(
     units: Mapping[str, Any], columns: Iterable[str], outputs: tuple[str, ...], covariates: tuple[str, ...]
 ) -> StudyUnits:
-    """Turn units written by column, as ``{"TIME": "h", "AMT": "mg", "DV": "mg/L", "WT": "kg"}``, into `StudyUnits`.
+    """Turn units by column, as ``{"TIME": "h", "AMT": "mg", "DV": "mg/L", "WT": "kg"}``, into `StudyUnits`.
 
     Raises
     ------
     UnitsError
-        If TIME, DV, or AMT of a study with doses has no unit; if a unit is given to a column that is not there; if
-        the units of RATE, DUR, II, LIMIT or LLOQ contradict those of AMT, TIME and DV.
+        If TIME, DV, or AMT of a study with doses has no unit; if a unit is given to a column that is not
+        there; if the units of RATE, DUR, II, LIMIT or LLOQ contradict those of AMT, TIME and DV.
     """
     given = {str(column).upper(): unit for column, unit in units.items()}
     present = set(columns)

@@ -47,13 +47,13 @@ class Subjects:
                 "set the index",
             )
         table = self.table.astype(np.float64).set_axis(pd.Index(labels, dtype="str", name="subject"))
-        missing = table.isna().any()
-        if missing.any():
-            raise DataError(
-                f"covariate {missing.idxmax()} is missing for subject {table.index[table[missing.idxmax()].isna()][0]}",
-                "a number for every subject",
-                "fill the covariate or leave the subject out",
-            )
+        for name, values in table.items():
+            if values.isna().any():
+                raise DataError(
+                    f"covariate {name} is missing for subject {values.index[values.isna()][0]}",
+                    "a number for every subject",
+                    "fill the covariate or leave the subject out",
+                )
         object.__setattr__(self, "table", table)
         object.__setattr__(
             self, "units", MappingProxyType({name: self.units.get(name, "") for name in table.columns})
@@ -94,8 +94,8 @@ def new_subjects(
 ) -> Subjects:
     """Draw new individuals by resampling whole covariate rows of a study.
 
-    Each new individual takes the covariates of one subject's first record, all together, so that correlations and
-    impossible combinations stay as observed. A range outside the study is only reached when asked for.
+    Each new individual takes the covariates of one subject's first record, all together, so that correlations
+    and impossible combinations stay as observed. A range outside the study is only reached when asked for.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def new_subjects(
     random_seed : int, optional
         Seed; without one a fresh seed is drawn, and kept in the result.
     distribution : mapping, optional
-        Covariates to draw independently of the others instead, each from ``callable(rng, n)`` or a frozen scipy
-        distribution: ``{"WT": scipy.stats.uniform(3, 12)}``.
+        Covariates to draw independently of the others instead, each from ``callable(rng, n)`` or a frozen
+        scipy distribution: ``{"WT": scipy.stats.uniform(3, 12)}``.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def drawn(name: str, draw: Callable[..., Any] | Any, rng: np.random.Generator, n
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (n,) or not np.isfinite(values).all():
         raise DataError(
-            f"the distribution of {name} gave shape {values.shape}{'' if np.isfinite(values).all() else ', not all finite'}",
+            f"the distribution of {name} gave shape {values.shape}, {np.isfinite(values).sum()} finite",
             f"{n} finite numbers",
             "check the callable: it is called as callable(rng, n)",
         )
