@@ -1,0 +1,303 @@
+"""Eigenvalues and eigenvectors of the matrices of a linear system, block by block.
+
+A = V diag(w) V^-1, with A block lower triangular (see `structure`). A block that is a tree of compartments exchanging both
+ways is made symmetric by a diagonal scaling and solved by Jacobi rotations; another block of more than one state goes to
+LAPACK in complex arithmetic. Blocks are then coupled by substitution.
+
+Where eigenvalues nearly coincide along a path of the system (KA close to CL/Vc, an Erlang chain) V is ill-conditioned or
+does not exist. Each row of the parameter table is therefore marked: `EIGEN` where differences of exponentials lose at most
+a factor of `MAX_AMPLIFICATION`, `TAYLOR` where the other propagator (see `taylor`) must be used, `INVALID` where A is not
+finite.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from qsp_bayes.ode.structure import GENERAL
+
+EIGEN, TAYLOR, INVALID = 0, 1, 2
+MAX_AMPLIFICATION = 20.0
+"""Largest tolerated product, along a path, of rate / difference of rates. At 20, values stay good to 1e-14 of the maximum."""
+JACOBI_SWEEPS = 30
+
+
+@njit(cache=True)
+def assemble(pattern: np.ndarray, values: np.ndarray, row: int, A: np.ndarray) -> bool:
+    """Fill A from its entries; return whether all are finite."""
+    A[:] = 0.0
+    finite = True
+    for k in range(pattern.shape[0]):
+        value = values[k, row]
+        finite = finite and math.isfinite(value)
+        A[pattern[k, 0], pattern[k, 1]] += value
+    return finite
+
+
+@njit(cache=True)
+def tree_block(A, start, stop, parents, w, V, U):  # type: ignore[no-untyped-def]
+    """Eigen-decomposition of a block whose off-diagonal entries form a tree; False where the scaling does not exist."""
+    size = stop - start
+    if size == 1:
+        w[start] = A[start, start]
+        V[start, start] = 1.0
+        U[start, start] = 1.0
+        return True
+    scale = np.empty(size)
+    S = np.zeros((size, size))
+    Q = np.eye(size)
+    known = np.zeros(size, np.bool_)
+    known[0] = True
+    scale[0] = 1.0
+    for _ in range(size):  # parents may stand after their children
+        for i in range(size):
+            p = parents[start + i] - start
+            if not known[i] and known[p]:
+                forward, back = A[start + i, start + p], A[start + p, start + i]
+                if not forward * back > 0.0:
+                    return False
+                scale[i] = scale[p] * math.sqrt(forward / back)
+                known[i] = True
+    for i in range(size):
+        S[i, i] = A[start + i, start + i]
+        p = parents[start + i] - start
+        if p >= 0:
+            forward, back = A[start + i, start + p], A[start + p, start + i]
+            S[i, p] = math.copysign(math.sqrt(forward * back), forward)
+            S[p, i] = S[i, p]
+    for _ in range(JACOBI_SWEEPS):
+        rotated = False
+        for p in range(size - 1):
+            for q in range(p + 1, size):
+                off = S[p, q]
+                if off == 0.0 or abs(off) <= 1e-17 * math.sqrt(abs(S[p, p] * S[q, q])):
+                    continue
+                rotated = True
+                theta = (S[q, q] - S[p, p]) / (2.0 * off)
+                t = math.copysign(1.0, theta) / (abs(theta) + math.sqrt(theta * theta + 1.0))
+                c = 1.0 / math.sqrt(t * t + 1.0)
+                s = t * c
+                S[p, p] -= t * off
+                S[q, q] += t * off
+                S[p, q] = 0.0
+                S[q, p] = 0.0
+                for k in range(size):
+                    if k != p and k != q:
+                        a, b = S[k, p], S[k, q]
+                        S[k, p] = c * a - s * b
+                        S[k, q] = s * a + c * b
+                        S[p, k] = S[k, p]
+                        S[q, k] = S[k, q]
+                    a, b = Q[k, p], Q[k, q]
+                    Q[k, p] = c * a - s * b
+                    Q[k, q] = s * a + c * b
+        if not rotated:
+            break
+    for i in range(size):
+        w[start + i] = S[i, i]
+        for j in range(size):
+            V[start + i, start + j] = scale[i] * Q[i, j]
+            U[start + j, start + i] = Q[i, j] / scale[i]
+    return True
+
+
+@njit(cache=True)
+def invert(A: np.ndarray, inverse: np.ndarray) -> bool:
+    """Gauss-Jordan inversion with partial pivoting (A is overwritten); False where A is singular."""
+    n = A.shape[0]
+    inverse[:] = 0.0
+    for i in range(n):
+        inverse[i, i] = 1.0
+    for k in range(n):
+        pivot = k
+        for i in range(k + 1, n):
+            if abs(A[i, k]) > abs(A[pivot, k]):
+                pivot = i
+        if not abs(A[pivot, k]) > 0.0:
+            return False
+        for j in range(n):
+            a, b = A[k, j], inverse[k, j]
+            A[k, j], inverse[k, j] = A[pivot, j], inverse[pivot, j]
+            A[pivot, j], inverse[pivot, j] = a, b
+        factor = 1.0 / A[k, k]
+        for j in range(n):
+            A[k, j] *= factor
+            inverse[k, j] *= factor
+        for i in range(n):
+            if i != k:
+                factor = A[i, k]
+                if factor != 0.0:
+                    for j in range(n):
+                        A[i, j] -= factor * A[k, j]
+                        inverse[i, j] -= factor * inverse[k, j]
+    return True
+
+
+@njit(cache=True)
+def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped-def]
+    """Extend the eigenvectors of the blocks to the whole system; return False where they are too close to parallel.
+
+    With U A V lower triangular in the blocks' own coordinates, the eigenvectors X of that triangle follow by forward
+    substitution with denominators w_a - w_i. `loss` follows the same recursion with absolute values, and `base` with
+    the denominators that well-separated rates would have: their ratio is the amplification of rounding errors.
+    """
+    n = w.size
+    L = np.zeros((n, n), w.dtype)
+    T = np.zeros((n, n), w.dtype)
+    X = np.zeros((n, n), w.dtype)
+    Y = np.zeros((n, n), w.dtype)
+    loss = np.zeros((n, n))
+    base = np.zeros((n, n))
+    block_of = np.empty(n, np.int64)
+    for b in range(blocks.size - 1):
+        block_of[blocks[b] : blocks[b + 1]] = b
+    for i in range(n):
+        for j in range(n):
+            if block_of[j] < block_of[i]:
+                for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
+                    T[i, j] += A[i, k] * V[k, j]
+    for i in range(n):
+        for j in range(n):
+            if block_of[j] < block_of[i]:
+                for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
+                    L[i, j] += Vi[i, k] * T[k, j]
+    for a in range(n):
+        X[a, a] = 1.0
+        loss[a, a] = 1.0
+        base[a, a] = 1.0
+        for i in range(n):
+            if i == a or not reachable[i, a]:
+                continue
+            gap = abs(w[a] - w[i])
+            scale = max(abs(w[a]), abs(w[i]), shortest)
+            if not gap * MAX_AMPLIFICATION > scale:
+                return False
+            if block_of[i] == block_of[a]:
+                continue
+            total = L[i, a] * 0.0
+            for j in range(a, i):
+                if block_of[j] < block_of[i]:
+                    total += L[i, j] * X[j, a]
+                    loss[i, a] += abs(L[i, j]) * loss[j, a]
+                    base[i, a] += abs(L[i, j]) * base[j, a]
+            X[i, a] = total / (w[a] - w[i])
+            loss[i, a] /= gap
+            base[i, a] /= scale
+            if loss[i, a] > MAX_AMPLIFICATION * base[i, a]:
+                return False
+    for a in range(n):  # the inverse of the unit lower triangle X
+        Y[a, a] = 1.0
+        for i in range(a + 1, n):
+            total = X[i, a] * 0.0
+            for j in range(a, i):
+                total -= X[i, j] * Y[j, a]
+            Y[i, a] = total
+    for i in range(n):
+        for j in range(n):
+            total = X[i, j] * 0.0
+            for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
+                total += V[i, k] * X[k, j]
+            T[i, j] = total
+            total = X[i, j] * 0.0
+            for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
+                total += Y[i, k] * Vi[k, j]
+            L[i, j] = total
+    V[:] = T
+    Vi[:] = L
+    return True
+
+
+@njit(cache=True)
+def use_identity(w, V, Vi):  # type: ignore[no-untyped-def]
+    """Mark a row without eigenvectors: its state is kept in the system's own coordinates."""
+    w[:] = 0.0
+    V[:] = 0.0
+    Vi[:] = 0.0
+    for i in range(w.size):
+        V[i, i] = 1.0
+        Vi[i, i] = 1.0
+
+
+@njit(cache=True)
+def decompose_trees(pattern, blocks, parents, reachable, values, horizon):  # type: ignore[no-untyped-def]
+    """Decompose every row of a system whose blocks are all trees, in real arithmetic.
+
+    Returns
+    -------
+    w : (row, n), V : (row, n, n), inverse : (row, n, n), mode : (row,) int
+    """
+    n_rows, n = values.shape[1], parents.size
+    w = np.zeros((n_rows, n))
+    V = np.zeros((n_rows, n, n))
+    inverse = np.zeros((n_rows, n, n))
+    mode = np.zeros(n_rows, np.int64)
+    A = np.empty((n, n))
+    shortest = 1.0 / max(horizon, 1e-300)
+    for row in range(n_rows):
+        if not assemble(pattern, values, row, A):
+            mode[row] = INVALID
+            continue
+        good = True
+        for b in range(blocks.size - 1):
+            good = good and tree_block(A, blocks[b], blocks[b + 1], parents, w[row], V[row], inverse[row])
+        if not (good and couple(A, blocks, reachable, shortest, w[row], V[row], inverse[row])):
+            use_identity(w[row], V[row], inverse[row])
+            mode[row] = TAYLOR
+    return w, V, inverse, mode
+
+
+@njit(cache=True)
+def general_block(A, start, stop, w, V, U):  # type: ignore[no-untyped-def]
+    """Eigen-decomposition of any block, by LAPACK; False where its eigenvectors are too close to parallel."""
+    size = stop - start
+    values, vectors = np.linalg.eig(A[start:stop, start:stop].astype(np.complex128))
+    copy = vectors.copy()
+    inverse = np.empty_like(copy)
+    if not invert(copy, inverse):
+        return False
+    for i in range(size):
+        w[start + i] = values[i]
+        loss = 0.0
+        for j in range(size):
+            V[start + i, start + j] = vectors[i, j]
+            U[start + i, start + j] = inverse[i, j]
+            loss += abs(vectors[i, j] * inverse[j, i])
+        if not loss < MAX_AMPLIFICATION:
+            return False
+    return True
+
+
+@njit(cache=True)
+def decompose_general(pattern, blocks, parents, reachable, values, horizon):  # type: ignore[no-untyped-def]
+    """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
+    n_rows, n = values.shape[1], parents.size
+    w = np.zeros((n_rows, n), np.complex128)
+    V = np.zeros((n_rows, n, n), np.complex128)
+    inverse = np.zeros((n_rows, n, n), np.complex128)
+    mode = np.zeros(n_rows, np.int64)
+    A = np.empty((n, n))
+    w_real = np.zeros(n)
+    V_real = np.zeros((n, n))
+    U_real = np.zeros((n, n))
+    shortest = 1.0 / max(horizon, 1e-300)
+    for row in range(n_rows):
+        if not assemble(pattern, values, row, A):
+            mode[row] = INVALID
+            continue
+        good = True
+        for b in range(blocks.size - 1):
+            start, stop = blocks[b], blocks[b + 1]
+            if parents[start] == GENERAL:
+                good = good and general_block(A, start, stop, w[row], V[row], inverse[row])
+            else:
+                good = good and tree_block(A, start, stop, parents, w_real, V_real, U_real)
+                w[row, start:stop] = w_real[start:stop]
+                V[row, start:stop, start:stop] = V_real[start:stop, start:stop]
+                inverse[row, start:stop, start:stop] = U_real[start:stop, start:stop]
+        if not (good and couple(A, blocks, reachable, shortest, w[row], V[row], inverse[row])):
+            use_identity(w[row], V[row], inverse[row])
+            mode[row] = TAYLOR
+    return w, V, inverse, mode

@@ -1,0 +1,88 @@
+"""Recognise a linear system, dx/dt = A(p) x + b(p), and read A and b off its graphs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import ancestors
+
+from qsp_bayes.ode import LinearStructure
+from qsp_bayes.systems.symbolic import SymbolicSystem
+
+
+@dataclass(frozen=True, eq=False)
+class LinearForm:
+    """A and b of a linear system.
+
+    Attributes
+    ----------
+    structure : LinearStructure
+        Which entries of A there are, in the order of the system's states.
+    values : tuple of 0-d variables
+        The entries of A, aligned with ``structure.entries``.
+    affine : dict of int to 0-d variable
+        The entries of b that are not zero, by position of the state.
+    """
+
+    structure: LinearStructure
+    values: tuple[Variable, ...]
+    affine: dict[int, Variable]
+
+
+def simplify(graphs: Sequence[Variable]) -> list[Variable]:
+    """Canonical form of some graphs, in which a structural zero is the constant 0."""
+    if not graphs:
+        return []
+    return list(rewrite_graph(list(graphs), include=("canonicalize", "stabilize")))
+
+
+def is_zero(graph: Variable) -> bool:
+    """Whether a graph is the constant 0."""
+    return isinstance(graph, Constant) and bool((graph.data == 0).all())
+
+
+@functools.lru_cache(maxsize=128)
+def linear_form(symbolic: SymbolicSystem) -> LinearForm | None:
+    """Return A and b, or None where the Jacobian depends on the states or on time.
+
+    Examples
+    --------
+    >>> import qsp_bayes as qb
+    >>> linear_form(qb.one_compartment(absorption="first-order").symbolic()).structure.entries
+    ((0, 0), (1, 0), (1, 1))
+    """
+    states = list(symbolic.states.values())
+    moving = {symbolic.time, *states}
+    entries, slopes = [], []
+    for i, derivative in enumerate(symbolic.derivatives.values()):
+        reached = set(ancestors([derivative]))
+        columns = [j for j, state in enumerate(states) if state in reached]
+        if columns:
+            entries += [(i, j) for j in columns]
+            slopes += pt.grad(derivative, [states[j] for j in columns])
+    at_zero = clone_replace(
+        list(symbolic.derivatives.values()),
+        {state: pt.constant(0.0) for state in states},
+        rebuild_strict=False,
+    )
+    simple = simplify([*slopes, *at_zero])
+    slopes, at_zero = simple[: len(slopes)], simple[len(slopes) :]
+    if moving & set(ancestors(simple)):
+        return None
+    kept = [(entry, slope) for entry, slope in zip(entries, slopes, strict=True) if not is_zero(slope)]
+    position = {name: i for i, name in enumerate(symbolic.states)}
+    return LinearForm(
+        structure=LinearStructure(
+            len(states),
+            tuple(entry for entry, _ in kept),
+            tuple(position[name] for name in symbolic.accumulators),
+        ),
+        values=tuple(slope for _, slope in kept),
+        affine={i: b for i, b in enumerate(at_zero) if not is_zero(b)},
+    )
