@@ -1,0 +1,149 @@
+"""Samplers that are measured in the same way: CPU seconds, gradients and draws of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import arviz_stats
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+
+from benchmarks.theophylline_models import PARAMETERS, SAMPLED, STAN, Observations, stan_data, stan_start
+
+TARGET_ACCEPT = 0.8
+
+
+@dataclass(frozen=True)
+class Run:
+    """CPU seconds of a whole run; leapfrog steps and draws (chain, draw, ...) after its warm-up."""
+
+    seconds: float
+    gradients: int
+    draws: dict[str, np.ndarray]
+
+    @property
+    def worst_ess(self) -> float:
+        """Bulk effective sample size of the worst of all sampled parameters."""
+        draws = {
+            name: (("chain", "draw", *map(str, range(self.draws[name].ndim - 2))), self.draws[name])
+            for name in SAMPLED
+        }
+        return float(arviz_stats.ess(xr.Dataset(draws), method="bulk").to_array("name").min())
+
+
+class Nutpie:
+    """A PyMC model compiled and sampled by nutpie."""
+
+    def __init__(self, model: pm.Model) -> None:
+        self.compiled: Any = nutpie.compile_pymc_model(model)
+        self.names = list(self.compiled.coords["unconstrained_parameter"])
+
+    def sample(self, *, seed: int, warmup: int, draws: int, chains: int) -> Run:
+        start = time.process_time()
+        tree = nutpie.sample(
+            self.compiled,
+            seed=seed,
+            tune=warmup,
+            draws=draws,
+            chains=chains,
+            cores=1,
+            target_accept=TARGET_ACCEPT,
+            progress_bar=False,
+            save_warmup=False,
+        )
+        seconds = time.process_time() - start
+        posterior = {name: values.to_numpy() for name, values in tree["posterior"].data_vars.items()}
+        return Run(seconds, int(tree["sample_stats"]["n_steps"].sum()), posterior)
+
+    def arranged(self, points: np.ndarray, order: list[str]) -> np.ndarray:
+        """Points, or gradients, whose columns are in `order`, in this model's own order."""
+        return np.ascontiguousarray(points[:, [order.index(name) for name in self.names]])
+
+    def posterior_points(self, order: list[str]) -> np.ndarray:
+        """Unconstrained draws of the posterior, columns in `order`."""
+        tree = nutpie.sample(
+            self.compiled,
+            seed=7,
+            tune=500,
+            draws=64,
+            chains=1,
+            cores=1,
+            progress_bar=False,
+            store_unconstrained=True,
+        )
+        draws = tree["sample_stats"]["unconstrained_draw"].to_numpy()[0]
+        return draws[:, [self.names.index(name) for name in order]]
+
+    def initial_points(self, n: int) -> np.ndarray:
+        """Points at which a sampler may start."""
+        return np.stack([self.compiled.initial_point_func(seed) for seed in range(n)])
+
+    def logp_and_gradient(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        function, shared = self.compiled.logp_func.vm.jit_fn, self.shared
+        values, gradients = zip(
+            *((float(v), g.copy()) for v, g in (function(x, *shared) for x in points)), strict=True
+        )
+        return np.array(values), np.array(gradients)
+
+    @property
+    def shared(self) -> tuple[np.ndarray, ...]:
+        """Values of the model's data, in the order in which the compiled function takes them."""
+        keys = self.compiled.shared_var_keys
+        return tuple(
+            self.compiled.shared_data[keys[variable]] for variable in self.compiled.logp_func.get_shared()
+        )
+
+
+class MissingPeerError(Exception):
+    """A peer that cannot run here; the message says why."""
+
+
+class Stan:
+    """The Stan program, in a process of its own: pystan starts servers and forks."""
+
+    def __init__(self, observations: Observations) -> None:
+        if find_spec("stan") is None:
+            raise MissingPeerError("pystan is not installed (pip install -e .[bench])")
+        if shutil.which("g++") is None and shutil.which("clang++") is None:
+            raise MissingPeerError("pystan needs a C++ compiler, and there is none")
+        self.subjects = len(observations.dose)
+        command = [sys.executable, "-m", "benchmarks.stan_server"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.ask(program=STAN, data=stan_data(observations))
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise MissingPeerError(
+                "pystan could not build or run the program (python -m benchmarks.stan_server says why)"
+            )
+        return json.loads(answer)
+
+    def sample(self, *, seed: int, warmup: int, draws: int, chains: int) -> Run:
+        generator = np.random.default_rng(seed)
+        starts = [stan_start(generator, self.subjects) for _ in range(chains)]
+        answer = self.ask(seed=seed, warmup=warmup, draws=draws, starts=starts, target_accept=TARGET_ACCEPT)
+        stan = {name: np.asarray(values) for name, values in answer["draws"].items()}
+        named = {"sigma_add_Cc": stan["sigma_add"][:, :, 0], "sigma_prop_Cc": stan["sigma_prop"][:, :, 0]}
+        for position, name in enumerate(PARAMETERS):
+            named[f"TV{name}"] = np.exp(stan["log_typical"][:, :, position])
+            named[f"omega_{name}"] = stan["omega"][:, :, position]
+            named[f"eta_{name}"] = stan["eta"][:, :, position]
+        return Run(answer["seconds"], answer["gradients"], named)
+
+    def gradient(self, points: np.ndarray) -> np.ndarray:
+        return np.array(self.ask(points=points.tolist())["gradients"])
