@@ -1,5 +1,9 @@
-"""The library of mechanisms, written as rows of small tables and built with the same `System` that users write."""
+"""The library of mechanisms: compartment models, absorption, and the quantities derived from them.
 
-from qsp_bayes.models.compartments import one_compartment
+Each is built with the same `System` that users write, so that every part can be replaced.
+"""
 
-__all__ = ["one_compartment"]
+from qsp_bayes.models.compartments import one_compartment, three_compartment, two_compartment
+from qsp_bayes.models.derived import derived
+
+__all__ = ["derived", "one_compartment", "three_compartment", "two_compartment"]

@@ -1,29 +1,204 @@
-"""Mammillary compartment models."""
+"""Mammillary compartment models: a central compartment and up to two peripheral ones, with an absorption."""
 
 from __future__ import annotations
 
+from qsp_bayes.errors import MechanismError
+from qsp_bayes.models.absorption import absorption as absorption_of
 from qsp_bayes.systems import DoseInto, Output, Process, System
 from qsp_bayes.units import Units
 
+PERIPHERALS = (("distribution", "peripheral1", "Q", "Vp"), ("distribution2", "peripheral2", "Q2", "Vp2"))
+"""Peripheral compartments: process, state, intercompartmental clearance, volume."""
 
-def one_compartment(*, units: Units | None = None, absorption: str | None = None) -> System:
-    """One compartment, intravenous or with first-order absorption."""
-    units = units or Units()
-    states = {"central": units.amount}
+NAMES = ("one compartment", "two compartments", "three compartments")
+
+
+def one_compartment(
+    *,
+    units: Units | None = None,
+    absorption: str | None = None,
+    n_transit: int = 3,
+    lag: bool = False,
+    bioavailability: bool = False,
+) -> System:
+    r"""Build a model of one compartment.
+
+    .. math:: \dot A_c = u(t) - \frac{CL}{V_c} A_c, \qquad C_c = A_c / V_c
+
+    Parameters
+    ----------
+    units : Units, optional
+        h, mg and L if left out.
+    absorption : {None, "iv", "first-order", "zero-order", "mixed", "transit"}
+        How doses into ``depot`` reach the central compartment (see `qsp_bayes.models.absorption`); doses into
+        ``central`` are intravenous in every model.
+    n_transit : int
+        Number of transit compartments.
+    lag : bool
+        Whether absorption starts a time tlag after the dose.
+    bioavailability : bool
+        Whether a fraction F of the dose is absorbed. Without it CL and Vc mean CL/F and Vc/F.
+
+    Returns
+    -------
+    System
+        With parameters CL and Vc and those of the absorption; its output Cc is the concentration in ``central``.
+
+    Raises
+    ------
+    MechanismError
+        For an unknown absorption, or a lag or bioavailability of intravenous doses.
+
+    References
+    ----------
+    Gabrielsson J, Weiner D (2016). Pharmacokinetic and Pharmacodynamic Data Analysis, 5th ed.
+
+    Examples
+    --------
+    >>> for equation in one_compartment(absorption="first-order", lag=True).equations():
+    ...     print(equation)
+    d(depot)/dt = -KA*depot
+    d(central)/dt = KA*depot - CL/Vc*central
+    lag(depot) = tlag
+    Cc = central/Vc
+    """
+    return compartments(1, units or Units(), absorption, n_transit, lag, bioavailability)
+
+
+def two_compartment(
+    *,
+    units: Units | None = None,
+    absorption: str | None = None,
+    n_transit: int = 3,
+    lag: bool = False,
+    bioavailability: bool = False,
+) -> System:
+    r"""Build a model of a central and a peripheral compartment.
+
+    .. math::
+
+        \dot A_c &= u(t) - \frac{CL}{V_c} A_c - Q \left(\frac{A_c}{V_c} - \frac{A_p}{V_p}\right) \\
+        \dot A_p &= Q \left(\frac{A_c}{V_c} - \frac{A_p}{V_p}\right)
+
+    Parameters
+    ----------
+    units, absorption, n_transit, lag, bioavailability
+        As for `one_compartment`.
+
+    Returns
+    -------
+    System
+        With parameters CL, Vc, Q and Vp and those of the absorption, and the output Cc.
+
+    Raises
+    ------
+    MechanismError
+        As for `one_compartment`.
+
+    References
+    ----------
+    Gabrielsson J, Weiner D (2016). Pharmacokinetic and Pharmacodynamic Data Analysis, 5th ed.
+
+    Examples
+    --------
+    >>> for equation in two_compartment().equations():
+    ...     print(equation)
+    d(central)/dt = -CL/Vc*central - Q*(central/Vc - peripheral1/Vp)
+    d(peripheral1)/dt = Q*(central/Vc - peripheral1/Vp)
+    Cc = central/Vc
+    """
+    return compartments(2, units or Units(), absorption, n_transit, lag, bioavailability)
+
+
+def three_compartment(
+    *,
+    units: Units | None = None,
+    absorption: str | None = None,
+    n_transit: int = 3,
+    lag: bool = False,
+    bioavailability: bool = False,
+) -> System:
+    r"""Build a model of a central and two peripheral compartments.
+
+    .. math::
+
+        \dot A_c &= u(t) - \frac{CL}{V_c} A_c - Q \left(\frac{A_c}{V_c} - \frac{A_{p1}}{V_p}\right)
+                    - Q_2 \left(\frac{A_c}{V_c} - \frac{A_{p2}}{V_{p2}}\right) \\
+        \dot A_{p1} &= Q \left(\frac{A_c}{V_c} - \frac{A_{p1}}{V_p}\right) \\
+        \dot A_{p2} &= Q_2 \left(\frac{A_c}{V_c} - \frac{A_{p2}}{V_{p2}}\right)
+
+    Parameters
+    ----------
+    units, absorption, n_transit, lag, bioavailability
+        As for `one_compartment`.
+
+    Returns
+    -------
+    System
+        With parameters CL, Vc, Q, Vp, Q2 and Vp2 and those of the absorption, and the output Cc.
+
+    Raises
+    ------
+    MechanismError
+        As for `one_compartment`.
+
+    References
+    ----------
+    Minto CF et al. (1997). Influence of age and gender on the pharmacokinetics and pharmacodynamics of
+    remifentanil. Anesthesiology 86:10-23.
+
+    Examples
+    --------
+    >>> three_compartment(units=Units(time="min", amount="ug")).parameters["Q2"]
+    'L/min'
+    """
+    return compartments(3, units or Units(), absorption, n_transit, lag, bioavailability)
+
+
+def compartments(
+    number: int, units: Units, absorption: str | None, n_transit: int, lag: bool, bioavailability: bool
+) -> System:
+    """Join an absorption and a disposition."""
+    if absorption in (None, "iv"):
+        if lag or bioavailability:
+            raise MechanismError(
+                "lag and bioavailability belong to an absorption; intravenous doses have neither."
+            )
+        return disposition(number, units)
+    route = absorption_of(absorption, units, n_transit=n_transit, lag=lag, bioavailability=bioavailability)
+    return route + disposition(number, units)
+
+
+def disposition(number: int, units: Units) -> System:
+    """Build a central compartment with linear elimination and ``number - 1`` peripheral compartments.
+
+    Examples
+    --------
+    >>> list(disposition(2, Units()).parameters)
+    ['CL', 'Vc', 'Q', 'Vp']
+    """
+    peripherals = PERIPHERALS[: number - 1]
     parameters = {"CL": units.clearance, "Vc": units.volume}
-    processes = [Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * s.central)]
-    doses = {"central": DoseInto()}
-    if absorption == "first-order":
-        states = {"depot": units.amount, **states}
-        parameters = {"KA": units.rate, **parameters}
-        processes.insert(0, Process("absorption", {"depot": -1, "central": +1}, lambda s: s.KA * s.depot))
-        doses = {"depot": DoseInto(), **doses}
+    for _, _, clearance, volume in peripherals:
+        parameters |= {clearance: units.clearance, volume: units.volume}
     return System(
-        states=states,
+        name=NAMES[number - 1],
+        states=dict.fromkeys(["central", *(state for _, state, _, _ in peripherals)], units.amount),
         parameters=parameters,
-        processes=processes,
+        processes=[
+            Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * s.central),
+            *(distribution(*peripheral) for peripheral in peripherals),
+        ],
         outputs={"Cc": Output(units.concentration, lambda s: s.central / s.Vc)},
-        doses=doses,
+        doses={"central": DoseInto()},
         time_unit=units.time,
-        name="one_compartment",
+    )
+
+
+def distribution(name: str, state: str, clearance: str, volume: str) -> Process:
+    """Exchange drug between the central and a peripheral compartment, net flow counted outwards."""
+    return Process(
+        name,
+        {"central": -1, state: +1},
+        lambda s: s[clearance] * (s.central / s.Vc - s[state] / s[volume]),
     )

@@ -3,7 +3,8 @@
 A `System` says what happens and nothing of how it is solved, which priors it has or which data it meets.
 """
 
+from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process
 from qsp_bayes.systems.symbolic import Delivery, SymbolicSystem
-from qsp_bayes.systems.system import Constant, DoseInto, Output, Process, System
+from qsp_bayes.systems.system import System
 
 __all__ = ["Constant", "Delivery", "DoseInto", "Output", "Process", "SymbolicSystem", "System"]

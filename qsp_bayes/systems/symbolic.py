@@ -28,6 +28,11 @@ class Delivery:
     rate: TensorVariable | None = None
     duration: TensorVariable | None = None
 
+    def graphs(self) -> dict[str, TensorVariable]:
+        """Return those of F, lag, rate and duration that are present."""
+        shapes = {"F": self.F, "lag": self.lag, "rate": self.rate, "duration": self.duration}
+        return {name: graph for name, graph in shapes.items() if graph is not None}
+
 
 @dataclass(frozen=True, eq=False)
 class SymbolicSystem:

@@ -2,136 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
-from types import MappingProxyType
-from typing import Any
+import keyword
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.systems import composition, conservation, equations, presentation
+from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, Quantity, frozen
+from qsp_bayes.systems.diagram import Diagram, draw
+from qsp_bayes.systems.dimensions import units_of
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic, unknown_name
 
-Quantity = Callable[[Any], Any]
-"""A function of a namespace `s` whose attributes are the names of the system, such as ``lambda s: s.CL / s.Vc``."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCALES = ("log", "logit", "identity")
 
 
-def frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Copy a mapping into one that cannot change."""
-    return MappingProxyType(dict(mapping))
-
-
-@dataclass(frozen=True, eq=False)
-class Process:
-    """Something that happens: its stoichiometry and its rate.
-
-    Parameters
-    ----------
-    name : str
-    stoichiometry : mapping of str to int, str or Fraction
-        How much of each state one unit of the process makes (positive) or takes (negative). Rational: write
-        ``"1/2"`` or ``Fraction(1, 2)``.
-    rate : callable
-        ``lambda s: s.KA * s.depot``; its unit is that of the states over time.
-
-    Examples
-    --------
-    >>> Process("absorption", {"depot": -1, "central": +1}, lambda s: s.KA * s.depot).stoichiometry["central"]
-    Fraction(1, 1)
-    """
-
-    name: str
-    stoichiometry: Mapping[str, int | str | Fraction]
-    rate: Quantity
-
-    def __post_init__(self) -> None:
-        exact = {}
-        for state, coefficient in self.stoichiometry.items():
-            if isinstance(coefficient, float) and not coefficient.is_integer():
-                raise MechanismError(
-                    f"process {self.name!r}: the coefficient {coefficient} of {state!r} is not rational. "
-                    "Write it as a fraction, such as '1/2'."
-                )
-            exact[state] = Fraction(coefficient)
-        object.__setattr__(self, "stoichiometry", frozen({s: c for s, c in exact.items() if c}))
-        if not callable(self.rate):
-            raise MechanismError(
-                f"process {self.name!r}: the rate is {self.rate!r}, expected a function of `s`."
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """What can be observed: a unit and a function of states, parameters and time.
-
-    Examples
-    --------
-    >>> Output("mg/L", lambda s: s.central / s.Vc).unit
-    'mg/L'
-    """
-
-    unit: str
-    value: Quantity
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A quantity that is known: a number with its unit.
-
-    Examples
-    --------
-    >>> Constant(24.0, "h").unit
-    'h'
-    """
-
-    value: float
-    unit: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class DoseInto:
-    """How doses given to a compartment reach a state.
-
-    Parameters
-    ----------
-    state : str, optional
-        The state that receives the dose; the compartment's own name if left out.
-    F : callable or float, optional
-        Bioavailability, the factor of the amount.
-    lag : callable or float, optional
-        Time between the dose and its arrival.
-    rate, duration : callable or float, optional
-        Modelled rate or duration of a zero-order input. They apply to records that ask for it (RATE -1 and -2) and
-        to records that state neither rate nor duration.
-
-    Examples
-    --------
-    >>> DoseInto(F=lambda s: s.F, lag=lambda s: s.tlag).state is None
-    True
-    """
-
-    state: str | None = None
-    F: Quantity | float | None = None
-    lag: Quantity | float | None = None
-    rate: Quantity | float | None = None
-    duration: Quantity | float | None = None
-
-    def __post_init__(self) -> None:
-        if self.rate is not None and self.duration is not None:
-            raise MechanismError(
-                "a route states both rate and duration; the amount and one of them give the other."
-            )
-
-    def quantities(self) -> dict[str, Quantity | float]:
-        """Return those of F, lag, rate and duration that are present."""
-        present = {name: getattr(self, name) for name in ("F", "lag", "rate", "duration")}
-        return {name: quantity for name, quantity in present.items() if quantity is not None}
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class System:
     r"""A mechanism: states that processes change, :math:`\dot x = S\,v(x, p, t)`.
+
+    S is the stoichiometry, v the rates. Names, units and algebraic loops are checked when the system is made.
 
     Parameters
     ----------
@@ -140,15 +33,18 @@ class System:
     parameters : mapping of str to str
         Units of the parameters.
     processes : sequence of Process
+        Their order, and that of the states, is kept.
     outputs : mapping of str to Output
+        What can be observed.
     doses : mapping of str to DoseInto or sequence of DoseInto
-        Compartments that take doses, by the name that the data write. Several routes share one dose record.
+        Compartments that take doses, by the name that the data write. Several routes share each dose record.
     expressions : mapping of str to callable
         Named algebraic quantities, usable in rates and outputs.
     accumulators : sequence of str
         States that only accumulate (AUC, amount excreted): they appear in no rate and take no part in steady states.
     initial : mapping of str to callable or float
-        Value of a state at the start; a number is in the unit of the state; 0 where left out.
+        Values of states at the start, functions of parameters and inputs; a number is in the unit of its state;
+        0 where left out.
     inputs : mapping of str to str
         Units of quantities that come from elsewhere: from another system through ``+``, or from a covariate.
     constants : mapping of str to Constant
@@ -156,11 +52,13 @@ class System:
     shared : sequence of str
         States that another system owns, to which this one adds processes.
     share : sequence of str
-        Parameters that are the same quantity when another system has one of that name.
+        Parameters that are the same quantity as those of equal name in another system.
     scales : mapping of str to {"log", "logit", "identity"}
-        Scale on which a parameter varies; log where left out.
+        Scale on which each parameter varies; log where left out.
     time_unit : str
+        Unit of time.
     name : str
+        Title in prints and reports.
 
     Raises
     ------
@@ -181,8 +79,11 @@ class System:
     ...     outputs={"Cc": Output("mg/L", lambda s: s.central / s.Vc)},
     ...     doses={"depot": DoseInto(), "central": DoseInto()},
     ... )
-    >>> list(system.symbolic().derivatives)
-    ['depot', 'central']
+    >>> for equation in system.equations():
+    ...     print(equation)
+    d(depot)/dt = -KA*depot
+    d(central)/dt = KA*depot - CL/Vc*central
+    Cc = central/Vc
     """
 
     states: Mapping[str, str]
@@ -202,34 +103,79 @@ class System:
     name: str = "system"
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, Mapping):
-                object.__setattr__(self, item.name, frozen(value))
-            elif not isinstance(value, str):
-                object.__setattr__(self, item.name, tuple(value))
         routes = {
             compartment: tuple(
                 replace(route, state=route.state or compartment)
-                for route in ((given,) if isinstance(given, DoseInto) else given)
+                for route in ([given] if isinstance(given, DoseInto) else given)
             )
             for compartment, given in self.doses.items()
         }
-        object.__setattr__(self, "doses", frozen(routes))
-        object.__setattr__(
-            self,
-            "scales",
-            frozen({name: self.scales.get(name, "log") for name in self.parameters} | dict(self.scales)),
-        )
-        symbolic(self)
+        scales = {name: "log" for name in self.parameters} | dict(self.scales)
+        for name, value in {**vars(self), "doses": routes, "scales": scales}.items():
+            if not isinstance(value, str):
+                kept = frozen(value) if isinstance(value, Mapping) else tuple(value)
+                object.__setattr__(self, name, kept)
+        self.check_names()
+        units_of(self)
+
+    def check_names(self) -> None:
+        """Raise unless every name is usable, unique, and known where it is used.
+
+        Raises
+        ------
+        MechanismError
+            Naming the offender and what exists.
+        """
+        where = f"system {self.name!r}"
+        kind_of: dict[str, str] = {"t": "time"}
+        for kind, names in self.names().items():
+            for name in names:
+                if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+                    raise MechanismError(
+                        f"{where}: {name!r} cannot be a name among {kind}. Use letters, digits and underscores, such as 'Vc'."
+                    )
+                other = kind_of.setdefault(name, kind)
+                if other != kind and not (kind == "outputs" and other in ("states", "expressions")):
+                    raise MechanismError(
+                        f"{where}: {name!r} stands among {other} and among {kind}. Rename one of them."
+                    )
+        processes = [process.name for process in self.processes]
+        for name in processes:
+            if processes.count(name) > 1:
+                raise MechanismError(f"{where}: two processes are called {name!r}. Rename one of them.")
+        routes = {name: [route.state for route in routes] for name, routes in self.doses.items()}
+        uses: list[tuple[str, Collection[Any], Collection[str], str]] = [
+            *((f"process {p.name!r}", p.stoichiometry, self.states, "states") for p in self.processes),
+            *((f"doses into {name!r}", reached, self.states, "states") for name, reached in routes.items()),
+            ("accumulators", self.accumulators, self.states, "states"),
+            ("initial", self.initial, self.states, "states"),
+            ("shared", self.shared, self.states, "states"),
+            ("share", self.share, self.parameters, "parameters"),
+            ("scales", self.scales, self.parameters, "parameters"),
+            ("scales", self.scales.values(), SCALES, "scales"),
+        ]
+        for user, used, known, kind in uses:
+            for name in used:
+                if name not in known:
+                    raise unknown_name(name, {kind: known}, f"{where}, {user}")
 
     def names(self) -> dict[str, list[str]]:
-        """Return every name of the system, by kind."""
+        """Return every name that a rate may use, by kind."""
         kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs")
         return {kind: list(getattr(self, kind)) for kind in kinds}
 
+    def units(self) -> Mapping[str, str]:
+        """Return the unit of every state, parameter, expression, input, constant and output.
+
+        Examples
+        --------
+        >>> System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)]).units()["k"]
+        '1/h'
+        """
+        return units_of(self)
+
     def symbolic(self) -> SymbolicSystem:
-        """Return the scalar PyTensor graphs of the system; built once."""
+        """Return the scalar PyTensor graphs of the system; they are built once."""
         return symbolic(self)
 
     def solve(
@@ -252,15 +198,164 @@ class System:
         levels : mapping of str to {"subject", "occasion", "record"}, optional
             What the entries of a vector stand for; subject where left out.
         covariates : mapping of str to vector, optional
-            Values for the unbound inputs.
+            Values of the inputs.
         solver : Solver, optional
             How to solve; chosen from the structure of the system where left out.
 
         Returns
         -------
         Path
-            ``path["Cc"]`` is a vector over the rows of output Cc.
+            ``path["Cc"]`` is a PyTensor vector over the rows of output Cc.
         """
         from qsp_bayes.systems.solve import solve
 
         return solve(self, events, params, levels=levels, covariates=covariates, solver=solver)
+
+    def __add__(self, other: System) -> System:
+        """Join two systems.
+
+        Inputs of each are bound to equally named outputs, expressions or states of the other, both ways. Shared states
+        and parameters listed in `share` become one; any other name that both have is refused.
+
+        Raises
+        ------
+        MechanismError
+            For a name that both have, and for algebraic loops.
+        UnitsError
+            Where an input, a shared state or a shared parameter has another unit in the other system.
+
+        Examples
+        --------
+        >>> drug = System(
+        ...     {"central": "mg"}, {"CL": "L/h", "Vc": "L"},
+        ...     [Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * s.central)],
+        ...     {"Cc": Output("mg/L", lambda s: s.central / s.Vc)},
+        ... )
+        >>> effect = System(
+        ...     {"Ce": "mg/L"}, {"ke0": "1/h"},
+        ...     [Process("equilibration", {"Ce": 1}, lambda s: s.ke0 * (s.Cc - s.Ce))],
+        ...     inputs={"Cc": "mg/L"},
+        ... )
+        >>> print((drug + effect).equations()[1])
+        d(Ce)/dt = ke0*(Cc - Ce)
+        """
+        if not isinstance(other, System):
+            return NotImplemented
+        return composition.join(self, other)
+
+    def rename(self, **new_names: str) -> System:
+        """Return the system with other names, as in ``rename(CL="CL_metabolite")``.
+
+        Raises
+        ------
+        MechanismError
+            For a name that does not exist, or that is taken.
+        """
+        return composition.rename(self, new_names)
+
+    def fix(self, **values: float) -> System:
+        """Return the system with parameters made constants, as in ``fix(Q=0.5)``; the unit stays.
+
+        Raises
+        ------
+        MechanismError
+            For a name that is not a parameter.
+        """
+        return composition.fix(self, values)
+
+    def define(self, parameters: Mapping[str, str] | None = None, /, **expressions: Quantity) -> System:
+        """Return the system with parameters made expressions of other quantities.
+
+        Parameters
+        ----------
+        parameters : mapping of str to str, optional
+            Units of new parameters that the expressions need.
+        **expressions : callable
+            The new meaning of each parameter, in the same unit.
+
+        Raises
+        ------
+        MechanismError
+            For a name that is not a parameter, or an expression that needs itself.
+        UnitsError
+            Where an expression has another unit than its parameter.
+
+        Examples
+        --------
+        >>> system = System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)])
+        >>> system.define({"CL": "L/h", "Vc": "L"}, k=lambda s: s.CL / s.Vc).equations()
+        ['k = CL/Vc', 'd(A)/dt = -k*A']
+        """
+        return composition.define(self, expressions, parameters or {})
+
+    def replace(self, *processes: Process, parameters: Mapping[str, str] | None = None) -> System:
+        """Return the system with processes exchanged for others of the same name.
+
+        Parameters that only the old processes used are dropped.
+
+        Parameters
+        ----------
+        *processes : Process
+        parameters : mapping of str to str, optional
+            Units of new parameters that the processes need.
+
+        Raises
+        ------
+        MechanismError
+            For a process that the system does not have.
+
+        Examples
+        --------
+        >>> system = System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)])
+        >>> saturable = Process("loss", {"A": -1}, lambda s: s.Vmax * s.A / (s.Km + s.A))
+        >>> system.replace(saturable, parameters={"Vmax": "mg/h", "Km": "mg"})
+        <System system: states A; parameters Vmax, Km>
+        """
+        return composition.exchange(self, processes, parameters or {})
+
+    def accumulate(self, **totals: str) -> System:
+        """Return the system with integrals over time, as in ``accumulate(AUC="Cc")``, as states and outputs.
+
+        Raises
+        ------
+        MechanismError
+            For a quantity that the system does not have.
+
+        Examples
+        --------
+        >>> system = System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)])
+        >>> total = system.accumulate(AUC="A")
+        >>> total.equations()[-1], total.units()["AUC"]
+        ('d(AUC)/dt = A', 'mg*h')
+        """
+        return composition.accumulate(self, totals)
+
+    def equations(self) -> list[str]:
+        """Return the equations as lines of text."""
+        return equations.equations_text(self)
+
+    def equations_html(self) -> str:
+        """Return the equations as an HTML table of MathML."""
+        return equations.equations_html(self)
+
+    def stoichiometry(self) -> pd.DataFrame:
+        """Return the exact stoichiometric matrix, states by processes."""
+        return conservation.stoichiometry(self)
+
+    def conservation_laws(self) -> list[str]:
+        """Return the sums of states that no process changes, such as ``'depot + central + urine'``."""
+        return [conservation.law_text(law) for law in conservation.conservation_laws(self)]
+
+    def diagram(self) -> Diagram:
+        """Return the drawing of the system: graphviz source `dot` and inline `svg`."""
+        return draw(self)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what documents the system, as plain values that JSON can hold."""
+        return presentation.describe(self)
+
+    def __repr__(self) -> str:
+        return presentation.summary(self)
+
+    def _repr_html_(self) -> str:
+        return presentation.card(self)
