@@ -167,9 +167,9 @@ def read_cells(source: str | os.PathLike[str] | pd.DataFrame) -> Cells:
             [other.name for other in path.parent.glob("*") if other.is_file()] if path.parent.is_dir() else []
         )
         raise DataError(
-            "there is no such file",
+            f"there is no such file{close_names(path.name, beside)}",
             "the path of a comma-separated file",
-            "check the path" + close_names(path.name, beside),
+            "check the path",
             file=str(path),
         )
     content = path.read_bytes()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from qsp_bayes.data.cells import close_names
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
@@ -84,6 +85,13 @@ def planned_study(
     if grid.size == 0 or not np.isfinite(grid).all() or grid[0] < 0 or (np.diff(grid) <= 0).any():
         raise DataError("times of the plan", "at least one time, increasing, from 0 upwards", "correct times")
     outputs = tuple(units.outputs) if outputs is None else tuple(outputs)
+    for output in outputs:
+        if output not in units.outputs:
+            raise DataError(
+                f"there is no output {output!r}{close_names(output, units.outputs)}",
+                f"one of {', '.join(units.outputs)}",
+                "correct outputs",
+            )
     units = StudyUnits(
         units.time, units.amount, {output: units.outputs[output] for output in outputs}, subjects.units
     )

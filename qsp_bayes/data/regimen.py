@@ -139,21 +139,12 @@ class Regimen:
 
     @property
     def n_doses(self) -> int:
-        """Number of doses of this course alone."""
-        if self.every is None:
-            return 1
-        if self.doses is not None:
-            return int(self.doses)
-        if self.until is None:
-            return 1
-        # A dose that falls on `until` by rounding (11 x 0.1 against 1.1) is not before it.
-        intervals = (self.until - self.start) / self.every
-        return max(1, math.ceil(intervals * (1 - 1e-12) - 1e-12))
+        """Number of doses, all courses together."""
+        return sum(doses_in_course(course) for course in self.courses)
 
     def dose_times(self) -> np.ndarray:
         """Times of all doses, sorted."""
-        times = [course.start + np.arange(course.n_doses) * (course.every or 0.0) for course in self.courses]
-        return np.sort(np.concatenate(times))
+        return self.records()["TIME"].to_numpy()
 
     def amounts(self, covariates: pd.DataFrame) -> np.ndarray:
         """Amount of one dose of this course for each row (subject) of `covariates`.
@@ -200,14 +191,14 @@ class Regimen:
         """
         frames = []
         for position, course in enumerate(self.courses):
-            count = course.n_doses
+            count = doses_in_course(course)
             first = np.arange(count) == 0
             frames.append(
                 pd.DataFrame(
                     {
                         "TIME": course.start + np.arange(count) * (course.every or 0.0),
                         "AMT": float(course.amount),
-                        # An amount of 0 (placebo) infused at a rate has no duration: it is written as a bolus.
+                        # A placebo (amount 0) infused at a rate has no duration: it is written as a bolus.
                         "RATE": (course.rate or 0.0) if course.amount else 0.0,
                         "DUR": course.duration or 0.0,
                         "II": np.where(first & course.steady_state, course.every or 0.0, 0.0),
@@ -249,3 +240,14 @@ class Regimen:
         if self.steady_state:
             words.append("at steady state")
         return " ".join(words)
+
+
+def doses_in_course(course: Regimen) -> int:
+    """Count the doses of one course."""
+    if course.doses is not None:
+        return int(course.doses)
+    if course.every is None or course.until is None:
+        return 1
+    # A dose that falls on `until` by rounding (11 x 0.1 against 1.1) is not before it.
+    intervals = (course.until - course.start) / course.every
+    return max(1, math.ceil(intervals * (1 - 1e-12) - 1e-12))
