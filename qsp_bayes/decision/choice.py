@@ -12,7 +12,7 @@ from arviz_stats import mcse
 
 from qsp_bayes.decision.decision import Decision
 from qsp_bayes.decision.simulation_error import SAMPLE, individual_noise, standard_error
-from qsp_bayes.decision.utility import Utility, predictions_of, utility
+from qsp_bayes.decision.utility import Utility, utility
 from qsp_bayes.errors import DecisionError
 
 
@@ -95,7 +95,7 @@ def choose(future: xr.DataTree, utility_function: Utility | Callable[[xr.Dataset
             "individual_noise": individual_noise(behind),
         }
     )
-    simulated = json.loads(predictions_of(future).attrs.get("qsp_bayes", "{}"))
+    simulated = json.loads(future.attrs.get("qsp_bayes", "{}"))
     described = {"utility": measured.description, "n_subjects": individual.sizes["subject"]}
     return Decision(data.assign_attrs(qsp_bayes=json.dumps({**simulated, **described})))
 

@@ -28,8 +28,9 @@ def future_of(values, regimens, **attributes):
         },
         name="Cc",
     )
-    dataset = data.to_dataset().assign_attrs(qsp_bayes=json.dumps(attributes))
-    return xr.DataTree.from_dict({"predictions": dataset})
+    future = xr.DataTree.from_dict({"predictions": data.to_dataset()})
+    future.attrs["qsp_bayes"] = json.dumps(attributes)
+    return future
 
 
 def last(x):
