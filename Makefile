@@ -40,7 +40,7 @@ $(VENV)/installed-bench: EXTRA := [bench]
 $(VENV)/installed $(VENV)/installed-test $(VENV)/installed-bench: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -c "import sys; sys.exit(sys.version_info < (3, 12) and '$(VENV) holds a Python older than 3.12. Run: make clean $(MAKECMDGOALS)')"
 	@echo "Installing qsp_bayes$(EXTRA) into $(VENV) (a minute or two, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".$(EXTRA)"
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable ".$(EXTRA)"
 	@touch $@
 
 # The first Python that is new enough, looked for where .python-version and pyenv, the system, or PYTHON=... have it.
