@@ -16,11 +16,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from qsp_bayes.data.cells import close_names
 from qsp_bayes.data.files import data_folder
 from qsp_bayes.data.nonmem import read_nonmem
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.study import Study
+from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import DataError
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 import io
 import os
@@ -11,28 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
+from qsp_bayes.data.words import close_names, counted
 from qsp_bayes.errors import DataError
 
 MISSING = ("", ".", "NA", "NaN", "nan")
 CLOCK_OR_DATE = re.compile(r"\d+:\d\d|\d+[-/]\d+[-/]\d+")
-
-
-def close_names(name: str, known: Any) -> str:
-    """Words for the known names nearest to `name`, or nothing.
-
-    Examples
-    --------
-    >>> close_names("theophyline", ["theophylline", "quinidine"])
-    " (did you mean 'theophylline'?)"
-    """
-    spelled = {str(candidate).lower(): str(candidate) for candidate in known}
-    found = difflib.get_close_matches(name.lower(), list(spelled), n=3, cutoff=0.6)
-    return f" (did you mean {' or '.join(repr(spelled[key]) for key in found)}?)" if found else ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class Cells:
             return
         first, others = int(np.argmax(bad)), int(np.count_nonzero(bad)) - 1
         cell = str(self.columns[column].iloc[first]).strip() if column in self else "absent"
-        more = f" (and in {others} more row{'s' if others > 1 else ''})" if others else ""
+        more = f" (and in {counted(others, 'more row')})" if others else ""
         raise DataError(
             problem.replace("{cell}", repr(cell)) + more,
             expected,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from qsp_bayes.data.cells import Cells, close_names
+from qsp_bayes.data.cells import Cells
+from qsp_bayes.data.words import close_names
 
 RESERVED = (
     *("ID", "TIME", "DV", "AMT", "RATE", "DUR", "EVID", "CMT", "II", "ADDL", "SS", "MDV"),

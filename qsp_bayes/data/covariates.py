@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from qsp_bayes.data.cells import Cells, close_names
+from qsp_bayes.data.cells import Cells
 from qsp_bayes.data.columns import RESERVED
+from qsp_bayes.data.words import close_names, counted
 
 
 def covariate_columns(cells: Cells, covariates: Iterable[str] | None) -> tuple[str, ...]:
@@ -47,6 +48,8 @@ def carry_covariates(
                 "a number in at least one record of each subject",
                 "state the value, or leave the column out with covariates=[...]",
             )
-            notes.append(f"{column}: {missing} missing cells filled within the subject ({carry.upper()})")
+            notes.append(
+                f"{column}: {counted(missing, 'missing cell')} filled within the subject ({carry.upper()})"
+            )
         carried[column] = filled
     return carried, notes

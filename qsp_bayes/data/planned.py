@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from qsp_bayes.data.cells import close_names
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.data.subjects import Subjects
+from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import DataError
 from qsp_bayes.units import require_same_unit
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsp_bayes.data.cells import Cells
+from qsp_bayes.data.words import counted
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,16 @@ def record_columns(cells: Cells, subject: np.ndarray) -> tuple[RecordColumns, li
         lower = cells.numbers("LLOQ")
         if "CENS" not in cells:
             censored = np.where((evid == 0) & (value < lower), 1.0, 0.0)
-            notes.append(f"{int(censored.sum())} observations below their LLOQ are taken as censored")
+            notes.append(f"{counted(int(censored.sum()), 'observation')} below LLOQ taken as censored")
         value = np.where((censored == 1) & ~np.isnan(lower), lower, value)
     mdv = np.where(np.isnan(mdv_given), np.where((evid == 0) & ~np.isnan(value), 0.0, 1.0), mdv_given)
     # A missing value that is marked as censored must be reported, not taken for an absent observation.
     mdv = np.where(np.isnan(mdv_given) & (evid == 0) & (censored != 0), 0.0, mdv)
     without_value = int(((evid == 0) & (mdv == 1) & np.isnan(mdv_given)).sum())
     if without_value:
-        notes.append(f"{without_value} records with EVID 0 and no DV are no observations (MDV 1)")
+        notes.append(
+            f"{counted(without_value, 'record')} with EVID 0 and no DV taken as no observation (MDV 1)"
+        )
     columns = RecordColumns(
         subject=subject,
         TIME=cells.numbers("TIME"),

@@ -14,7 +14,7 @@ from qsp_bayes.errors import DataError, UnitsError
 from qsp_bayes.units import parse_unit, require_same_unit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Regimen:
     r"""Planned doses: at times :math:`t_k = t_0 + k\tau`, with ``a + b`` for one regimen beside another.
 
@@ -59,6 +59,8 @@ class Regimen:
     --------
     >>> loading = Regimen(300, unit="mg")
     >>> maintenance = Regimen(100, unit="mg", every=8, until=24, start=8)
+    >>> loading + maintenance
+    Regimen(amount=300) + Regimen(amount=100, every=8, until=24, start=8)
     >>> print(loading + maintenance)
     300 mg into depot at 0 + 100 mg every 8 into depot from 8 until 24
     >>> (loading + maintenance).dose_times()
@@ -211,6 +213,19 @@ class Regimen:
             )
         doses = pd.concat(frames, ignore_index=True).sort_values("TIME", kind="stable", ignore_index=True)
         return doses.assign(SS=np.where((doses["SS"] == 1) & (doses.index > 0), 2, doses["SS"]))
+
+    def __repr__(self) -> str:
+        """Give the expression that makes this regimen, without what is at its default."""
+        return " + ".join(
+            "Regimen("
+            + ", ".join(
+                f"{item.name}={getattr(course, item.name)!r}"
+                for item in dataclasses.fields(course)
+                if getattr(course, item.name) != item.default
+            )
+            + ")"
+            for course in self.courses
+        )
 
     def __str__(self) -> str:
         return " + ".join(course.describe() for course in self.courses)

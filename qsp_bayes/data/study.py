@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from qsp_bayes.data.cells import close_names
 from qsp_bayes.data.event_arrays import named_arrays, numpy_events, pymc_events
 from qsp_bayes.data.events import Events
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.data.study_view import study_as_html, study_as_text
+from qsp_bayes.data.words import close_names, counted
 from qsp_bayes.errors import DataError
 
 
@@ -267,7 +267,7 @@ class Study:
             )
         if not out.any():
             return self
-        text = f"{int(out.sum())} records left out: {reason}"
+        text = f"{counted(int(out.sum()), 'record')} left out: {reason}"
         provenance = dataclasses.replace(self.provenance, excluded=(*self.excluded, text))
         return dataclasses.replace(self, table=self.table[~out], provenance=provenance)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from qsp_bayes.data.cells import close_names
+from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import UnitsError
 from qsp_bayes.units import parse_unit, registry, require_same_unit
 
@@ -51,7 +51,7 @@ class StudyUnits:
         object.__setattr__(self, "covariates", MappingProxyType(dict(self.covariates)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A mapping proxy cannot be copied or sent to a worker process; the plain mappings can.
+        # A mapping proxy cannot be copied; the plain mappings can.
         return StudyUnits, (self.time, self.amount, dict(self.outputs), dict(self.covariates))
 
     @property

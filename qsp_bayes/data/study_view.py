@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from qsp_bayes.data.words import counted
+
 if TYPE_CHECKING:
     from qsp_bayes.data.study import Study
 
@@ -42,7 +44,7 @@ def facts(study: Study) -> dict[str, list[str]]:
         "Route": [provenance.route] if provenance.route else [],
         "Assumed": [", ".join(provenance.assumed)] if provenance.assumed else [],
         "Caveats": list(provenance.caveats),
-        "Left out": list(provenance.excluded),
+        "Excluded": list(provenance.excluded),
         "Notes": list(provenance.notes),
         "Source": list(provenance.source),
         "Numbers from": [provenance.package] if provenance.package else [],
@@ -60,7 +62,7 @@ def counts(study: Study) -> str:
         (study.n_observations, "planned observation" if study.is_planned else "observation"),
         (len(study.table), "record"),
     )
-    return ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in numbers)
+    return ", ".join(counted(number, noun) for number, noun in numbers)
 
 
 def study_as_text(study: Study) -> str:
@@ -73,7 +75,7 @@ def study_as_text(study: Study) -> str:
         "Occasions",
         "Assumed",
         "Caveats",
-        "Left out",
+        "Excluded",
         "Source",
     )
     found = facts(study)

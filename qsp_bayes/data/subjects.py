@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsp_bayes.data.cells import close_names
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.study_view import unit_text
+from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import DataError
 
 
@@ -58,6 +58,10 @@ class Subjects:
         object.__setattr__(
             self, "units", MappingProxyType({name: self.units.get(name, "") for name in table.columns})
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy cannot be copied; the plain mapping can.
+        return Subjects, (self.table, dict(self.units), self.origin, self.random_seed)
 
     @property
     def covariates(self) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """New subjects are whole rows of the study, unless a distribution is stated."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_subjects_are_frozen_and_shown(remifentanil):
     table = drawn.covariates
     table["WT"] = 0.0
     assert (drawn.covariates["WT"] > 0).all()
+    assert repr(copy.deepcopy(drawn)) == repr(drawn)
     assert "WT [kg]" in repr(drawn)
     assert "<td>kg</td>" in drawn._repr_html_()
     assert "<b>" not in Subjects(table, {}, "<b>here</b>")._repr_html_()

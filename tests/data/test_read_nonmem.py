@@ -82,7 +82,7 @@ def test_derived_evid_and_mdv(tmp_path):
     np.testing.assert_array_equal(study.records["EVID"], [1, 1, 0, 2, 0])
     np.testing.assert_array_equal(study.records["MDV"], [1, 1, 0, 1, 1])
     np.testing.assert_array_equal(study.rows["Cc"], [2])
-    assert study.provenance.notes == ("1 records with EVID 0 and no DV are no observations (MDV 1)",)
+    assert study.provenance.notes == ("1 record with EVID 0 and no DV taken as no observation (MDV 1)",)
 
 
 def test_evid_0_with_mdv_1_is_a_record_and_no_observation(tmp_path):
@@ -158,7 +158,7 @@ def test_lloq_without_flag_censors_what_is_below_and_says_so(tmp_path):
     )
     np.testing.assert_array_equal(study.events().DV["Cc"], [0.5, 3])
     np.testing.assert_array_equal(study.censoring("Cc").CENS, [1, 0])
-    assert study.provenance.notes == ("1 observations below their LLOQ are taken as censored",)
+    assert study.provenance.notes == ("1 observation below LLOQ taken as censored",)
 
 
 @pytest.mark.parametrize(("carry", "filled"), [("nocb", [60, 60, 65, 65]), ("locf", [60, 60, 60, 65])])
