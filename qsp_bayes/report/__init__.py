@@ -1,0 +1,28 @@
+"""Reports: what a fit and a decision say, in tables, figures and words, and as one self-contained HTML file.
+
+Every figure is also a function for notebooks; it returns a matplotlib figure and changes no global setting.
+"""
+
+from qsp_bayes.report.decision_figure import plot_decision
+from qsp_bayes.report.diagnosis import Check, Diagnosis, diagnose
+from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
+from qsp_bayes.report.individual_fits import plot_individual_fits
+from qsp_bayes.report.page import report
+from qsp_bayes.report.parameters import plot_prior_posterior
+from qsp_bayes.report.study_figure import plot_study
+from qsp_bayes.report.vpc import PredictiveCheck, plot_vpc, predictive_check
+
+__all__ = [
+    "Check",
+    "Diagnosis",
+    "PredictiveCheck",
+    "diagnose",
+    "plot_decision",
+    "plot_goodness_of_fit",
+    "plot_individual_fits",
+    "plot_prior_posterior",
+    "plot_study",
+    "plot_vpc",
+    "predictive_check",
+    "report",
+]
