@@ -40,8 +40,8 @@ def absorption(
     kind : {"first-order", "zero-order", "mixed", "transit"}
     units : Units
     n_transit : int
-        Number n of transit compartments. The time from the dose to the central compartment is Erlang distributed
-        with shape n + 1 and mean MTT, :math:`K_{TR} = (n + 1) / MTT`.
+        Number n of transit compartments. The time from the dose to the central compartment is Erlang
+        distributed with shape n + 1 and mean MTT, :math:`K_{TR} = (n + 1) / MTT`.
     lag : bool
         Whether absorption starts a time tlag after the dose.
     bioavailability : bool

@@ -42,7 +42,7 @@ def one_compartment(
     Returns
     -------
     System
-        With parameters CL and Vc and those of the absorption; its output Cc is the concentration in ``central``.
+        With parameters CL and Vc and those of the absorption; the output Cc is the central concentration.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def unbound_inputs(system: System, other: System) -> dict[str, str]:
 
 
 def rename(system: System, new_names: Mapping[str, str]) -> System:
-    """Give other names to states, parameters, expressions, inputs, constants, outputs, compartments or processes."""
+    """Give other names to anything that has one: states, parameters, outputs, compartments, processes."""
     kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs", "doses", "processes")
     known = {kind: list(by_name(system, kind)) for kind in kinds}
     for name in new_names:
@@ -211,8 +212,8 @@ def accumulate(system: System, totals: Mapping[str, str]) -> System:
         if source not in units:
             raise unknown_name(source, system.names(), f"accumulate in {system.name!r}")
         states[total] = f"{units[source] or '1'}*{system.time_unit}"
-        processes.append(Process(f"integral of {source}", {total: 1}, lambda s, source=source: s[source]))
-        outputs[total] = Output(states[total], lambda s, total=total: s[total])
+        processes.append(Process(f"integral of {source}", {total: 1}, operator.itemgetter(source)))
+        outputs[total] = Output(states[total], operator.itemgetter(total))
     return dataclasses.replace(
         system,
         states=states,

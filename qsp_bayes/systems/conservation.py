@@ -36,8 +36,8 @@ def exact(number: Fraction) -> int | Fraction:
 def conservation_laws(system: System) -> list[dict[str, int]]:
     """Find the sums of states that no process changes.
 
-    The laws are a basis of the left null space of S (every other conserved sum is a combination of them), with whole
-    coefficients; where possible none is negative, so that a law reads as a total.
+    The laws are a basis of the left null space of S (every other conserved sum is a combination of them),
+    with whole coefficients; where possible none is negative, so that a law reads as a total.
 
     Returns
     -------
@@ -47,9 +47,9 @@ def conservation_laws(system: System) -> list[dict[str, int]]:
     Examples
     --------
     >>> from qsp_bayes.systems import Process, System
-    >>> bind = Process("binding", {"drug": -1, "target": -1, "complex": 1}, lambda s: s.kon * s.drug * s.target)
-    >>> units = {"drug": "nmol", "target": "nmol", "complex": "nmol"}
-    >>> conservation_laws(System(units, {"kon": "1/nmol/h"}, [bind]))
+    >>> changes = {"drug": -1, "target": -1, "complex": 1}
+    >>> bind = Process("binding", changes, lambda s: s.kon * s.drug * s.target)
+    >>> conservation_laws(System(dict.fromkeys(changes, "nmol"), {"kon": "1/nmol/h"}, [bind]))
     [{'drug': 1, 'complex': 1}, {'target': 1, 'complex': 1}]
     """
     states = list(system.states)

@@ -107,8 +107,8 @@ class DoseInto:
     lag : callable or float, optional
         Time between the dose and its arrival.
     rate, duration : callable or float, optional
-        Modelled rate or duration of a zero-order input. They apply to records that ask for it (RATE -1 and -2) and
-        to records that state neither rate nor duration.
+        Modelled rate or duration of a zero-order input. They apply to records that ask for it (RATE -1, -2)
+        and to records that state neither rate nor duration.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class Diagram:
 
 @functools.lru_cache(maxsize=32)
 def draw(system: System) -> Diagram:
-    """Draw a system: states as boxes, processes as arrows with their rates, doses, outputs, influences dashed."""
+    """Draw a system: states as boxes, processes as arrows with their rates, influences dashed."""
     nodes, edges = sketch(system)
     return Diagram(dot(system.name, nodes, edges), svg(system.name, nodes, edges))
 

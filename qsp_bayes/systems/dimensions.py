@@ -160,7 +160,7 @@ def units_of(system: System) -> Mapping[str, str]:
     Raises
     ------
     UnitsError
-        Naming the process, output, initial value or dose, both units, and the factor between them if there is one.
+        Naming the offender, both units, and the factor between them where there is one.
     """
     graphs = symbolic(system)
     dimensions = Dimensions(system, graphs)

@@ -13,10 +13,10 @@ from qsp_bayes.systems.layout import Item, arrange
 BOXED, TITLE, NOTE, LINE = 8.0, 7.0, 6.1, 13.0
 """Room for a letter in a box, a title and a note, and between lines of notes."""
 
-BOX, PILL, MARGIN = 34.0, 26.0, 6.0
-"""Heights of states and outputs, and the margin around all."""
+BOX, PILL, HOOK, MARGIN = 34.0, 26.0, 24.0, 8.0
+"""Heights of states and outputs, reach of a line that turns back, and the margin around all."""
 
-WEIGHT = {"state": 4.0, "accumulator": 2.0, "process": 8.0, "dose": 1.0, "output": 0.5}
+WEIGHT = {"state": 30.0, "accumulator": 10.0, "process": 100.0, "dose": 1.0, "output": 0.3}
 TIE = {"dose": -1, "state": 0, "process": 0, "accumulator": 1, "output": 3}
 COLOUR = {"state": "#4477aa", "accumulator": "#888888", "output": "#228833", "dose": "#cc4455"}
 TITLES = 'font-size="12"'
@@ -30,7 +30,7 @@ STROKES = {
 
 @dataclass(frozen=True)
 class Node:
-    """Something drawn: its `kind` is state, accumulator, process, dose or output; `note` is written below the title."""
+    """Something drawn: its `kind` is state, accumulator, process, dose or output, `note` a formula."""
 
     kind: str
     title: str
@@ -44,9 +44,13 @@ class Node:
     @property
     def width(self) -> float:
         """The room its text needs."""
-        title = len(self.title) * (TITLE if self.kind in ("process", "dose") else BOXED)
-        padding = {"state": 20, "accumulator": 20, "output": 20, "process": 12, "dose": 8}[self.kind]
-        return max([title + padding, *(NOTE * len(line) + 4 for line in self.notes)])
+        return max([self.box, *(NOTE * len(line) + 4 for line in self.notes)])
+
+    @property
+    def box(self) -> float:
+        """The width of its box, or the room its title needs."""
+        boxed = self.kind in ("state", "accumulator", "output")
+        return len(self.title) * (BOXED if boxed else TITLE) + (20 if boxed else 12)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def svg(name: str, nodes: dict[str, Node], edges: list[Edge]) -> str:
             parts.append(mark(nodes[key], item, key in begun, key in ended))
     for host, group in around.items():
         parts += [orbit(items[host], nodes[one.process], nodes[one.state], one.side) for one in group]
-    width = max(item.end for item in items.values()) + 2 * MARGIN
+    width = max(item.end for item in items.values()) + HOOK + 2 * MARGIN
     height = max(item.y + item.below for item in items.values()) + 2 * MARGIN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-MARGIN:g} {-MARGIN:g} {width:.0f} {height:.0f}" '
@@ -141,8 +145,9 @@ def item_of(node: Node) -> Item:
         "dose": (18.0, 6 + notes),
         "output": (PILL / 2, PILL / 2 + notes),
     }.get(node.kind, (BOX / 2, BOX / 2))
-    state = node.kind in ("state", "accumulator")
-    return Item(above, below, half, half, half, WEIGHT[node.kind], TIE[node.kind], first=0 if state else -1)
+    first = 0 if node.kind in ("state", "accumulator") else -1
+    drawn = node.box / 2 if node.kind == "output" else half
+    return Item(above, below, half, half, drawn, WEIGHT[node.kind], TIE[node.kind], first)
 
 
 def make_room(item: Item, process: Node, state: Node, side: int) -> None:
@@ -161,28 +166,29 @@ def span(process: Node) -> float:
 
 def curve(edge: Edge, stops: list[Item]) -> str:
     """Draw an edge along its stops."""
-    way = 1 if stops[0].column < stops[-1].column else -1
     first, last = stops[0], stops[-1]
-    points = f"M{place(first.x + way * first.half if first.first == 0 else border(first, way), first.y)}"
+    way = 1 if first.column < last.column else -1
+    hooked = way < 0 and len(stops) > 1 and stops[1].column == first.column
+    leaves = first.x + way * first.half if first.first == 0 else first.end if hooked else border(first, way)
+    arrives = last.x - way * last.half if last.first == 0 or edge.kind == "influence" else border(last, -way)
+    points = f"M{place(leaves, first.y)}"
     for one, other in pairwise(stops):
-        x, y = border(one, way), one.y
-        to_x, to_y = border(other, -way), other.y
+        if one.column == other.column:
+            x = one.end
+            points += f"C{place(x + HOOK, one.y)} {place(x + HOOK, other.y)} {place(x, other.y)}"
+            points += f"H{number(one.start)}"
+            continue
+        x, to_x = border(one, way), border(other, -way)
         bend = (to_x - x) / 2
         points += f"H{number(x)}"
-        if abs(to_y - y) < 0.5:
-            points += f"H{number(to_x)}"
-        else:
-            points += f"C{place(x + bend, y)} {place(to_x - bend, to_y)} {place(to_x, to_y)}"
+        points += f"C{place(x + bend, one.y)} {place(to_x - bend, other.y)} {place(to_x, other.y)}"
         if other is not last:
             points += f"H{number(border(other, way))}"
-    tip = last.x - way * last.half
-    if last.first == 0 or edge.kind == "influence":
-        points += f"H{number(tip)}"
-    drawn = f'<path d="{points}" {STROKES[edge.kind]}/>'
+    drawn = f'<path d="{points}H{number(arrives)}" {STROKES[edge.kind]}/>'
     if edge.heads == "end":
-        drawn += head(tip, last.y, way, 0, edge.kind)
+        drawn += head(arrives, last.y, way, 0, edge.kind)
     elif edge.heads == "start":
-        drawn += head(first.x + way * first.half, first.y, -way, 0, edge.kind)
+        drawn += head(leaves, first.y, -way, 0, edge.kind)
     elif edge.heads == "dot":
         drawn += f'<circle cx="{number(border(last, -way))}" cy="{number(last.y)}" r="3" {STROKES["flow"]}/>'
     return drawn
@@ -212,14 +218,14 @@ def mark(node: Node, item: Item, begun: bool, ended: bool) -> str:
 
 def box(node: Node, x: float, y: float) -> str:
     """Draw a state or an output."""
-    height, round_corner = (PILL, PILL / 2) if node.kind == "output" else (BOX, 5)
+    height, corner = (PILL, PILL / 2) if node.kind == "output" else (BOX, 5)
     colour = COLOUR[node.kind]
     dashes = ' stroke-dasharray="5 3"' if node.kind == "accumulator" else ""
-    width = BOXED * len(node.title) + 20 if node.kind == "output" else node.width
     return (
-        f'<rect x="{number(x - width / 2)}" y="{number(y - height / 2)}" width="{number(width)}" '
-        f'height="{number(height)}" rx="{number(round_corner)}" fill="{colour}" fill-opacity=".13" stroke="{colour}" '
-        f'stroke-width="1.4"{dashes}/>' + text([node.title], x, y + 4.5, 'font-size="13" font-weight="600"')
+        f'<rect x="{number(x - node.box / 2)}" y="{number(y - height / 2)}" width="{number(node.box)}" '
+        f'height="{number(height)}" rx="{number(corner)}" fill="{colour}" fill-opacity=".13" '
+        f'stroke="{colour}" stroke-width="1.4"{dashes}/>'
+        + text([node.title], x, y + 4.5, 'font-size="13" font-weight="600"')
     )
 
 

@@ -50,8 +50,8 @@ def equations_text(system: System) -> list[str]:
 def equations_html(system: System) -> str:
     """Write the equations as an HTML table of MathML, which needs no script and no font of its own."""
     rows = "".join(
-        f"<tr><td style='text-align:right'>{mathematics(left)}</td><td>=</td>"
-        f"<td style='text-align:left'>{mathematics(right)}</td></tr>"
+        f"<tr><td style='text-align:right;padding:3px'>{mathematics(left)}</td><td>=</td>"
+        f"<td style='text-align:left;padding:3px'>{mathematics(right)}</td></tr>"
         for left, right in equations(system, MathML())
     )
     label = html.escape(f"Equations of {system.name}")

@@ -1,7 +1,7 @@
 """Where the parts of a diagram stand: in columns from left to right, in rows straight and apart.
 
-Columns of states and columns of links (processes, doses, outputs) alternate, so that every label has a place of its
-own and no text meets another.
+Columns of states and columns of links (processes, doses, outputs) alternate, so that every label has a place
+of its own and no text meets another.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ Line = tuple[str, str]
 class Item:
     """A part of a diagram: how far it reaches around its point, and where that point is.
 
-    `half` is half the width of what is drawn at the point itself, `weight` says how strongly its row is held, `tie` which of two equals stands higher, `first` the column of an item
-    that nothing leads to. Its column reaches from `start` to `end`.
+    `half` is half the width of what is drawn at the point itself, `weight` says how strongly its row is held,
+    `tie` which of two equals stands higher, `first` the column of an item that nothing leads to. Its column
+    reaches from `start` to `end`.
     """
 
     above: float
@@ -41,15 +42,18 @@ class Item:
 def arrange(items: dict[str, Item], lines: Sequence[Line]) -> dict[Line, list[str]]:
     """Place items, and return the stops of each line on its way.
 
-    Lines that come first decide what stands left of what. Lanes, which keep the way of long lines free, are added to
-    the items.
+    Lines that come first decide what stands left of what. Lanes, which keep the way of long lines free, are
+    added to the items.
     """
     forward = acyclic(lines)
     assign_columns(items, forward)
     ways: dict[Line, list[str]] = {}
     for line, (left, right) in zip(lines, forward, strict=True):
-        stops = [left, *add_lanes(items, left, right, len(ways)), right]
-        ways[line] = stops if line == (left, right) else stops[::-1]
+        turned = line != (left, right)
+        # A line that turns back leaves a link at its far end, and needs a lane to pass under it.
+        beyond = items[right].column + (turned and items[right].first < 0)
+        stops = [left, *add_lanes(items, items[left].column + 1, beyond, len(ways)), right]
+        ways[line] = stops[::-1] if turned else stops
     joined = neighbours(pair for stops in ways.values() for pair in pairwise(stops))
     columns = order_rows(items, joined)
     place_rows(items, columns, joined)
@@ -104,12 +108,12 @@ def assign_columns(items: Mapping[str, Item], forward: Iterable[Line]) -> None:
             items[name].column = min(items[other].column for other in after[name]) - 1
 
 
-def add_lanes(items: dict[str, Item], left: str, right: str, number: int) -> list[str]:
+def add_lanes(items: dict[str, Item], first: int, beyond: int, number: int) -> list[str]:
     """Add a lane for a line in every column that it crosses."""
     names = []
-    for column in range(items[left].column + 1, items[right].column):
+    for column in range(first, beyond):
         names.append(f"lane {number} in {column}")
-        items[names[-1]] = Item(4, 4, 0, 0, weight=2, tie=2, column=column)
+        items[names[-1]] = Item(4, 4, 0, 0, weight=10, tie=2, column=column)
     return names
 
 
@@ -123,7 +127,7 @@ def neighbours(links: Iterable[Line]) -> dict[str, list[str]]:
 
 
 def order_rows(items: Mapping[str, Item], joined: Mapping[str, list[str]]) -> list[list[str]]:
-    """Return the columns, each ordered from top to bottom by the mean row of its neighbours, to avoid crossings."""
+    """Return the columns, ordered by the mean row of the neighbours, so that few lines cross."""
     columns: dict[int, list[str]] = {}
     for name in items:
         columns.setdefault(items[name].column, []).append(name)
@@ -161,8 +165,8 @@ def place_rows(
 def apart(column: Sequence[Item], wanted: Sequence[float]) -> list[float]:
     """Find the rows nearest to those wanted, in weighted squares, that keep the items of a column apart.
 
-    This is isotonic regression of the wanted rows less the room that the items above need: neighbours that would
-    meet are pooled into one block at their weighted mean.
+    This is isotonic regression of the wanted rows less the room that the items above need: neighbours that
+    would meet are pooled into one block at their weighted mean.
     """
     room = [0.0]
     for upper, lower in pairwise(column):

@@ -1,13 +1,13 @@
 """The scalar operations that rates are made of: one table, and one walk over a graph.
 
-Each row says which rule gives the unit of the result (`qsp_bayes.systems.dimensions`) and how the operation is written
-(`qsp_bayes.systems.notation`). An operation without a row is a function of pure numbers.
+Each row says which rule gives the unit of the result (`qsp_bayes.systems.dimensions`) and how the operation
+is written (`qsp_bayes.systems.notation`). An operation without a row is a function of pure numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pytensor.scalar as ps
 from pytensor.graph.basic import Apply, Constant
@@ -16,8 +16,6 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
-
-Value = TypeVar("Value")
 
 
 class Operation(NamedTuple):
@@ -81,7 +79,7 @@ def operation(node: Apply) -> Operation:
     return TABLE.get(kind, Operation("pure", "call", kind.__name__.lower()))
 
 
-def fold(
+def fold[Value](
     graph: TensorVariable,
     values: dict[TensorVariable, Value],
     literal: Callable[[Any], Value],

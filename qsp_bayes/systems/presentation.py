@@ -60,7 +60,8 @@ def card(system: System) -> str:
     }
     conserved = "; ".join(laws) if laws else "nothing: matter enters or leaves"
     return (
-        f"<div class='qsp-system'><h4>{html.escape(system.name)}</h4>{draw(system).svg}{equations_html(system)}"
+        f"<div class='qsp-system'><h4>{html.escape(system.name)}</h4>"
+        f"{draw(system).svg}{equations_html(system)}"
         f"<p>{''.join(units_line(kind, items) for kind, items in units.items())}"
         f"<b>Conserved:</b> {html.escape(conserved)}</p>"
         f"{stoichiometry(system).to_html(border=0)}</div>"

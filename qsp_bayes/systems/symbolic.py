@@ -123,7 +123,7 @@ class Scope:
             raise
         except Exception as error:
             error.add_note(
-                f"This happened in {where}. Write it with operators and pytensor.tensor functions (pt.exp, pt.switch)."
+                f"This happened in {where}. Use operators and functions of pytensor.tensor (exp, switch)."
             )
             raise
         if graph.ndim != 0:
@@ -173,7 +173,8 @@ class Scope:
         moving = [name for name, variable in (self.states | {"t": self.time}).items() if variable in below]
         if moving:
             raise MechanismError(
-                f"{where} depends on {', '.join(moving)}; it may depend on parameters, constants and inputs only."
+                f"{where} depends on {', '.join(moving)}; "
+                "it may depend on parameters, constants and inputs only."
             )
         return graph
 
@@ -207,7 +208,8 @@ def symbolic(system: System) -> SymbolicSystem:
         same_name = scope.states.get(name, scope.expressions.get(name))
         if scope.output(name) is not (scope.output(name) if same_name is None else same_name):
             raise MechanismError(
-                f"output {name!r} has the name of a state or an expression but is another quantity. Give it another name."
+                f"output {name!r} has the name of a state or an expression but is another quantity. "
+                "Give it another name."
             )
     return SymbolicSystem(
         time=scope.time,
@@ -236,7 +238,7 @@ def symbolic(system: System) -> SymbolicSystem:
             )
             for compartment, routes in system.doses.items()
         },
-        accumulators=system.accumulators,
+        accumulators=tuple(system.accumulators),
     )
 
 

@@ -41,10 +41,11 @@ class System:
     expressions : mapping of str to callable
         Named algebraic quantities, usable in rates and outputs.
     accumulators : sequence of str
-        States that only accumulate (AUC, amount excreted): they appear in no rate and take no part in steady states.
+        States that only accumulate (AUC, amount excreted): they appear in no rate and take no part in steady
+        states.
     initial : mapping of str to callable or float
-        Values of states at the start, functions of parameters and inputs; a number is in the unit of its state;
-        0 where left out.
+        Values of states at the start, functions of parameters and inputs; a number is in the unit of its
+        state; 0 where left out.
     inputs : mapping of str to str
         Units of quantities that come from elsewhere: from another system through ``+``, or from a covariate.
     constants : mapping of str to Constant
@@ -110,7 +111,7 @@ class System:
             )
             for compartment, given in self.doses.items()
         }
-        scales = {name: "log" for name in self.parameters} | dict(self.scales)
+        scales = dict.fromkeys(self.parameters, "log") | dict(self.scales)
         for name, value in {**vars(self), "doses": routes, "scales": scales}.items():
             if not isinstance(value, str):
                 kept = frozen(value) if isinstance(value, Mapping) else tuple(value)
@@ -132,7 +133,8 @@ class System:
             for name in names:
                 if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
                     raise MechanismError(
-                        f"{where}: {name!r} cannot be a name among {kind}. Use letters, digits and underscores, such as 'Vc'."
+                        f"{where}: {name!r} cannot be a name among {kind}. "
+                        "Use letters, digits and underscores, such as 'Vc'."
                     )
                 other = kind_of.setdefault(name, kind)
                 if other != kind and not (kind == "outputs" and other in ("states", "expressions")):
@@ -183,7 +185,7 @@ class System:
         events: Any,
         params: Mapping[str, Any],
         *,
-        levels: Mapping[str, str] | None = None,
+        levels: Mapping[str, Any] | None = None,
         covariates: Mapping[str, Any] | None = None,
         solver: Any = None,
     ) -> Any:
@@ -214,8 +216,8 @@ class System:
     def __add__(self, other: System) -> System:
         """Join two systems.
 
-        Inputs of each are bound to equally named outputs, expressions or states of the other, both ways. Shared states
-        and parameters listed in `share` become one; any other name that both have is refused.
+        Inputs of each are bound to equally named outputs, expressions or states of the other, both ways.
+        Shared states and parameters listed in `share` become one; any other name that both have is refused.
 
         Raises
         ------
