@@ -11,9 +11,9 @@ from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process
-from qsp_bayes.systems.dimensions import units_of
-from qsp_bayes.systems.symbolic import Quantities, symbolic, unknown_name
-from qsp_bayes.units import require_same_unit
+from qsp_bayes.systems.dimensions import Dimensions, units_of
+from qsp_bayes.systems.symbolic import Quantities, Scope, symbolic, unknown_name
+from qsp_bayes.units import parse_unit, require_same_unit
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -147,10 +147,12 @@ def define(
     """Turn parameters into expressions of the same unit."""
     require_parameters(system, expressions, "define")
     enlarged = dataclasses.replace(system, parameters={**system.parameters, **parameters})
-    defined = without_parameters(enlarged, expressions, expressions={**system.expressions, **expressions})
-    for name in expressions:
-        require_same_unit(units_of(defined)[name], system.parameters[name], f"definition of {name!r}")
-    return defined
+    scope = Scope(enlarged)
+    dimensions = Dimensions(enlarged, scope)
+    for name, quantity in expressions.items():
+        where = f"definition of {name!r}"
+        dimensions.require(scope.evaluate(quantity, where), parse_unit(system.parameters[name]), where)
+    return without_parameters(enlarged, expressions, expressions={**system.expressions, **expressions})
 
 
 def require_parameters(system: System, names: Collection[str], action: str) -> None:

@@ -6,7 +6,6 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pint
@@ -16,7 +15,7 @@ from pytensor.tensor.variable import TensorVariable
 from qsp_bayes.errors import UnitsError
 from qsp_bayes.systems.notation import Text, names_of, write
 from qsp_bayes.systems.operations import Operation, fold
-from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
+from qsp_bayes.systems.symbolic import Scope, SymbolicSystem, symbolic
 from qsp_bayes.units import parse_unit, registry, require_same_unit
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def power(units: list, node: Apply) -> pint.Unit:
             f"a quantity in {spelling(base)} has no unit when raised to an exponent that is not known. "
             "Divide it first by a reference of the same unit, as in (s.Cc / s.EC50) ** s.gamma"
         )
-    return base ** Fraction(exponent.data.item()).limit_denominator(1000)
+    return base ** exponent.data.item()
 
 
 RULES: dict[str, Callable[[list, Apply], pint.Unit | None]] = {
@@ -112,7 +111,7 @@ RULES: dict[str, Callable[[list, Apply], pint.Unit | None]] = {
     "ratio": ratio,
     "power": power,
     "square": lambda units, node: (units[0] or NUMBER) ** 2,
-    "root": lambda units, node: (units[0] or NUMBER) ** Fraction(1, 2),
+    "root": lambda units, node: (units[0] or NUMBER) ** 0.5,
     "reciprocal": lambda units, node: 1 / (units[0] or NUMBER),
 }
 
@@ -120,7 +119,7 @@ RULES: dict[str, Callable[[list, Apply], pint.Unit | None]] = {
 class Dimensions:
     """Units of the variables of one system."""
 
-    def __init__(self, system: System, graphs: SymbolicSystem) -> None:
+    def __init__(self, system: System, graphs: SymbolicSystem | Scope) -> None:
         declared = {**system.states, **system.parameters, **system.inputs}
         roots = {**graphs.states, **graphs.parameters, **graphs.inputs}
         self.units = {roots[name]: parse_unit(unit, name) for name, unit in declared.items()}

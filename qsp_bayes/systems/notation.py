@@ -10,7 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.operations import Operation, fold
-from qsp_bayes.systems.symbolic import SymbolicSystem
+from qsp_bayes.systems.symbolic import Scope, SymbolicSystem
 
 CHOICE, LOGICAL, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(7)
 
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
     binding: int
 
 
-def names_of(graphs: SymbolicSystem) -> dict[TensorVariable, str]:
+def names_of(graphs: SymbolicSystem | Scope) -> dict[TensorVariable, str]:
     """Name the variables of a system; expressions and outputs are written by their name."""
     kinds = (
         graphs.states,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
+from pytensor.scalar.basic import autocast_float, autocast_int
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
@@ -89,10 +91,24 @@ class Quantities:
 def unknown_name(name: str, known: Mapping[str, Iterable[str]], where: str) -> MechanismError:
     """Describe a missing name: what exists, by kind, and what resembles it."""
     listing = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in known.items() if names)
-    everything = [other for names in known.values() for other in names]
-    close = difflib.get_close_matches(name, everything, n=3, cutoff=0.6)
+    spellings = {other.casefold(): other for names in known.values() for other in names}
+    close = [spellings[word] for word in difflib.get_close_matches(name.casefold(), spellings)]
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return MechanismError(f"{where}: there is no {name!r}.{hint} What exists is {listing or 'nothing'}.")
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Read numbers as 64-bit ones.
+
+    PyTensor gives a literal the smallest type that holds it, in which ``log(2)`` would have 7 digits.
+    """
+    floats, integers = autocast_float.dtypes, autocast_int.dtypes
+    autocast_float.dtypes, autocast_int.dtypes = ("float64",), ("int64",)
+    try:
+        yield
+    finally:
+        autocast_float.dtypes, autocast_int.dtypes = floats, integers
 
 
 class Scope:
@@ -117,8 +133,8 @@ class Scope:
         if not callable(quantity):
             return pt.constant(quantity, dtype="float64")
         try:
-            value = quantity(Quantities(lambda name: self.lookup(name, where)))
-            graph = pt.as_tensor_variable(value)
+            with double_precision():
+                graph = pt.as_tensor_variable(quantity(Quantities(lambda name: self.lookup(name, where))))
         except MechanismError:
             raise
         except Exception as error:
@@ -128,6 +144,10 @@ class Scope:
             raise
         if graph.ndim != 0:
             raise MechanismError(f"{where}: gives a tensor of {graph.ndim} dimensions, expected a scalar.")
+        if any(variable.dtype in ("float16", "float32") for variable in ancestors([graph])):
+            raise MechanismError(
+                f"{where}: computes in single precision. Take numbers and arrays in double precision."
+            )
         return graph if graph.dtype == "float64" else pt.cast(graph, "float64")
 
     def lookup(self, name: str, where: str) -> TensorVariable:
