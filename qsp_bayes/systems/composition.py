@@ -12,7 +12,8 @@ from pytensor.graph.traversal import ancestors
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process
 from qsp_bayes.systems.dimensions import Dimensions, units_of
-from qsp_bayes.systems.symbolic import Quantities, Scope, symbolic, unknown_name
+from qsp_bayes.systems.scope import Quantities, Scope, unknown_name
+from qsp_bayes.systems.symbolic import symbolic
 from qsp_bayes.units import parse_unit, require_same_unit
 
 if TYPE_CHECKING:

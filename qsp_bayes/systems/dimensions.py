@@ -15,7 +15,8 @@ from pytensor.tensor.variable import TensorVariable
 from qsp_bayes.errors import UnitsError
 from qsp_bayes.systems.notation import Text, names_of, write
 from qsp_bayes.systems.operations import Operation, fold
-from qsp_bayes.systems.symbolic import Scope, SymbolicSystem, symbolic
+from qsp_bayes.systems.scope import Scope
+from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
 from qsp_bayes.units import parse_unit, registry, require_same_unit
 
 if TYPE_CHECKING:

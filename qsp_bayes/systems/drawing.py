@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from qsp_bayes.systems.layout import Item, arrange
-
-BOXED, TITLE, NOTE, LINE = 8.0, 7.0, 6.1, 13.0
-"""Room for a letter in a box, a title and a note, and between lines of notes."""
+from qsp_bayes.systems.sketch import LINE, Edge, Node
 
 BOX, PILL, HOOK, MARGIN = 34.0, 26.0, 24.0, 8.0
 """Heights of states and outputs, reach of a line that turns back, and the margin around all."""
@@ -26,60 +23,6 @@ STROKES = {
     "dose": f'fill="none" stroke="{COLOUR["dose"]}" stroke-width="1.8"',
     "influence": 'fill="none" stroke="currentColor" stroke-width="1" stroke-dasharray="4 3" opacity=".6"',
 }
-
-
-@dataclass(frozen=True)
-class Node:
-    """Something drawn: its `kind` is state, accumulator, process, dose or output, `note` a formula."""
-
-    kind: str
-    title: str
-    note: str = ""
-
-    @property
-    def notes(self) -> list[str]:
-        """The note in lines."""
-        return wrapped(self.note)
-
-    @property
-    def width(self) -> float:
-        """The room its text needs."""
-        return max([self.box, *(NOTE * len(line) + 4 for line in self.notes)])
-
-    @property
-    def box(self) -> float:
-        """The width of its box, or the room its title needs."""
-        boxed = self.kind in ("state", "accumulator", "output")
-        return len(self.title) * (BOXED if boxed else TITLE) + (20 if boxed else 12)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A line between nodes: its `kind` is flow, dose or influence; `heads` is start, end, dot or none."""
-
-    source: str
-    target: str
-    kind: str
-    heads: str
-
-
-def wrapped(text: str, width: int = 24, lines: int = 3) -> list[str]:
-    """Break a formula into lines at its operators, and shorten what is longer.
-
-    Examples
-    --------
-    >>> wrapped("Q*(central/Vc - peripheral1/Vp)")
-    ['Q*(central/Vc', '- peripheral1/Vp)']
-    """
-    found = [""]
-    for part in re.split(r"(?= [+-] )|(?<=[*/,])", text):
-        if found[-1] and len(found[-1]) + len(part) > width:
-            found.append(part.strip())
-        else:
-            found[-1] += part
-    if len(found) > lines:
-        found = [*found[: lines - 1], found[lines - 1] + " …"]
-    return [line if len(line) <= 2 * width else line[: 2 * width] + "…" for line in found if line]
 
 
 @dataclass(frozen=True)

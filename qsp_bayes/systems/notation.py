@@ -10,7 +10,8 @@ from pytensor.graph.basic import Apply
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.operations import Operation, fold
-from qsp_bayes.systems.symbolic import Scope, SymbolicSystem
+from qsp_bayes.systems.scope import Scope
+from qsp_bayes.systems.symbolic import SymbolicSystem
 
 CHOICE, LOGICAL, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(7)
 

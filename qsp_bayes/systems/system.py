@@ -12,7 +12,8 @@ from qsp_bayes.systems import composition, conservation, equations, presentation
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, Quantity, frozen
 from qsp_bayes.systems.diagram import Diagram, draw
 from qsp_bayes.systems.dimensions import units_of
-from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic, unknown_name
+from qsp_bayes.systems.scope import unknown_name
+from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
 
 if TYPE_CHECKING:
     import pandas as pd
