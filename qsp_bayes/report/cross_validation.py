@@ -39,8 +39,13 @@ class CrossValidation:
 
     @property
     def n_unreliable(self) -> int:
-        """Number of observations with a Pareto k beyond the limit."""
-        return int(np.sum(self.pareto_k > self.good_k))
+        """Number of observations with a Pareto k beyond the limit, or with none that could be estimated."""
+        return int(np.sum(~(self.pareto_k <= self.good_k)))
+
+    @property
+    def worst(self) -> float:
+        """The largest Pareto k that could be estimated."""
+        return float(np.nanmax(self.pareto_k))
 
     @property
     def verdict(self) -> str:
@@ -96,7 +101,7 @@ def section(fit: xr.DataTree) -> Section:
                 [
                     (
                         found.output, fixed(found.elpd, 1), fixed(found.se, 1), fixed(found.p_loo, 1),
-                        str(found.pareto_k.size), fixed(found.pareto_k.max(), 2), str(found.n_unreliable),
+                        str(found.pareto_k.size), fixed(found.worst, 2), str(found.n_unreliable),
                     )
                     for found in results
                 ],
@@ -112,7 +117,9 @@ def section(fit: xr.DataTree) -> Section:
 def influential(fit: xr.DataTree, found: CrossValidation) -> Table:
     """List the observations with the largest Pareto k."""
     data = observations(fit, found.output)
-    rows = np.argsort(-found.pareto_k)[: min(SHOWN, found.n_unreliable)]
+    rows = np.argsort(-np.nan_to_num(found.pareto_k, nan=np.inf), kind="stable")[
+        : min(SHOWN, found.n_unreliable)
+    ]
     return Table(
         f"Observations of {found.output} with the largest Pareto k",
         [
@@ -123,7 +130,7 @@ def influential(fit: xr.DataTree, found: CrossValidation) -> Table:
         ],
         [
             (
-                data.subject[row],
+                str(data.subject[row]),
                 significant(data.time[row]),
                 significant(data.value[row]),
                 fixed(found.pareto_k[row], 2),
