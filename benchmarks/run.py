@@ -12,6 +12,7 @@ from benchmarks.comparison import circumstances, table
 ROWS = {
     "gradient": "logp and gradient of the theophylline model, beside Stan and PyMC by hand",
     "sampling": "effective samples per CPU second of the same model",
+    "solve": "concentrations and their gradient, beside scipy and diffrax",
     "first_draw": "CPU from build to the first draw, cold and warm",
     "scaling": "time per gradient and memory from 12 to 1200 subjects",
 }

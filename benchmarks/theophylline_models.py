@@ -77,11 +77,11 @@ def closed_form(observations: Observations, CL: np.ndarray, Vc: np.ndarray, KA: 
     return scale[..., subject] * (np.exp(-ke[..., subject] * time) - np.exp(-KA[..., subject] * time))
 
 
-def full_engine(records: pd.DataFrame) -> pm.Model:
-    """Through qsp_bayes: a study with its event table, a compartment system, its solver, a calibration."""
+def study_of(records: pd.DataFrame) -> Any:
+    """Read the records as a study of qsp_bayes."""
     import qsp_bayes as qb
 
-    study = qb.read_nonmem(
+    return qb.read_nonmem(
         records,
         units={"TIME": "h", "AMT": "mg", "DV": "mg/L", "WT": "kg"},
         compartments={1: "depot", 2: "central"},
@@ -89,6 +89,12 @@ def full_engine(records: pd.DataFrame) -> pm.Model:
         covariates=["WT"],
         name="theophylline",
     )
+
+
+def full_engine(records: pd.DataFrame) -> pm.Model:
+    """Through qsp_bayes: a study with its event table, a compartment system, its solver, a calibration."""
+    import qsp_bayes as qb
+
     system = qb.one_compartment(absorption="first-order", units=qb.Units(time="h", amount="mg", volume="L"))
     source = "The common model of the benchmark"
     units = {"CL": "L/h", "Vc": "L", "KA": "1/h"}
@@ -99,7 +105,7 @@ def full_engine(records: pd.DataFrame) -> pm.Model:
                 for name, (median, spread) in TYPICAL.items()
             },
             **{
-                name: qb.Prior("HalfNormal", sigma=scale, unit=unit, source=source)
+                name: qb.Prior(distribution="HalfNormal", sigma=scale, unit=unit, source=source)
                 for name, scale, unit in (
                     *((f"omega_{name}", OMEGA, "") for name in PARAMETERS),
                     ("sigma_add_Cc", SIGMA_ADD, "mg/L"),
@@ -110,7 +116,9 @@ def full_engine(records: pd.DataFrame) -> pm.Model:
     )
     # Proportional to weight, with typical values of one kilogram.
     individual = [qb.Allometry("WT", CL=1.0, Vc=1.0, reference=1.0), qb.IIV(*PARAMETERS)]
-    return qb.Calibration(system, priors, individual=individual, error={"Cc": qb.Combined()}).build(study)
+    return qb.Calibration(system, priors, individual=individual, error={"Cc": qb.Combined()}).build(
+        study_of(records)
+    )
 
 
 def handwritten(observations: Observations) -> pm.Model:
