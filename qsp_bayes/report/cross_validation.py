@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from qsp_bayes.report.blocks import Block, Column, Section, Table, Text
-from qsp_bayes.report.contents import LIKELIHOOD, observations, outputs, variables
+from qsp_bayes.report.contents import LIKELIHOOD, SAMPLE, observations, outputs, variables
 from qsp_bayes.report.formatting import count, fixed, significant
 
 SHOWN = 10
@@ -28,6 +28,8 @@ class CrossValidation:
     pareto_k : array (obs)
     good_k : float
         Limit up to which the estimate of an observation can be trusted.
+    weights : array (sample, obs)
+        Weights of the posterior draws that stand for the posterior without the observation.
     """
 
     output: str
@@ -36,6 +38,7 @@ class CrossValidation:
     p_loo: float
     pareto_k: np.ndarray
     good_k: float
+    weights: np.ndarray
 
     @property
     def n_unreliable(self) -> int:
@@ -76,7 +79,16 @@ def cross_validate(fit: xr.DataTree, output: str) -> CrossValidation | None:
         # The number of unreliable observations is reported in words.
         warnings.simplefilter("ignore", UserWarning)
         found = arviz_stats.loo(fit, var_name=LIKELIHOOD + output, pointwise=True)
-    return CrossValidation(output, found.elpd, found.se, found.p, found.pareto_k.values, float(found.good_k))
+    weights = np.exp(found.log_weights.stack(sample=SAMPLE).transpose("sample", ...).values)
+    return CrossValidation(
+        output=output,
+        elpd=found.elpd,
+        se=found.se,
+        p_loo=found.p,
+        pareto_k=found.pareto_k.values,
+        good_k=float(found.good_k),
+        weights=weights / weights.sum(axis=0),
+    )
 
 
 def section(fit: xr.DataTree) -> Section:

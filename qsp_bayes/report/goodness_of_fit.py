@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from scipy.stats import binom, kstwo
+from scipy.stats import binom, kstwo, norm
 
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.report.blocks import Block, Figure, Key, Section, Text
@@ -21,8 +21,9 @@ from qsp_bayes.report.contents import (
     outputs,
     require_output,
 )
+from qsp_bayes.report.cross_validation import cross_validate
 from qsp_bayes.report.formatting import percent
-from qsp_bayes.report.residuals import probability_integral_transform, quantile_residuals
+from qsp_bayes.report.integral_transform import probability_integral_transform
 from qsp_bayes.report.style import BLUE, GREY, INK, ORANGE, NotebookFigure, Panel, arrange, picture, scatter
 from qsp_bayes.report.vpc import time_bins
 
@@ -48,20 +49,42 @@ class Fitted:
     data : Observations
     prediction : array (obs)
         Median of the predictive draws.
-    pit, residual : array (obs)
-        Randomised probability integral transform, and the same on the scale of a standard normal.
+    pit : array (obs)
+        Randomised probability integral transform.
+    left_out : bool
+        Whether each observation is judged by the posterior without it.
     """
 
     kind: str
     data: Observations
     prediction: np.ndarray
     pit: np.ndarray
-    residual: np.ndarray
+    left_out: bool = False
+
+    @property
+    def residual(self) -> np.ndarray:
+        """Quantile residuals: the probability integral transform on the scale of a standard normal."""
+        return norm.ppf(self.pit)
 
     @property
     def coverage(self) -> float:
         """Share of the observations within their central 90 % predictive interval."""
         return float(np.mean((self.pit >= 0.05) & (self.pit <= 0.95)))
+
+    @property
+    def caution(self) -> str:
+        """What to bear in mind when reading the residuals."""
+        if self.kind == "population":
+            return (
+                "Observations of one subject rise and fall together, so that the band of the calibration is "
+                "narrower than it should be."
+            )
+        if self.left_out:
+            return "Residuals and calibration judge each observation by the posterior without it (PSIS-LOO)."
+        return (
+            "The same observations served to fit: residuals look smaller than those of new data would "
+            "(the fit holds no log_likelihood to leave each out in turn)."
+        )
 
     @property
     def is_adequate(self) -> bool:
@@ -93,10 +116,10 @@ def fitted(fit: xr.DataTree, output: str) -> list[Fitted]:
     for group, kind in PREDICTIVE.items():
         predictive = draws(fit, group, LIKELIHOOD + output)
         if predictive is not None:
-            pit, residual = (
-                f(data, predictive) for f in (probability_integral_transform, quantile_residuals)
-            )
-            found.append(Fitted(kind, data, np.median(predictive, axis=0), pit, residual))
+            without = cross_validate(fit, output) if kind == "individual" else None
+            weights = without.weights if without else None
+            pit = probability_integral_transform(data, predictive, weights)
+            found.append(Fitted(kind, data, np.median(predictive, axis=0), pit, without is not None))
     return found
 
 
@@ -210,15 +233,13 @@ def section(fit: xr.DataTree) -> Section:
         Text(
             "A quantile residual says where an observation stands among its predictive draws, on the scale "
             "of a standard normal: where the model holds, nineteen in twenty lie between −1.96 and 1.96, "
-            "without trend. Censored observations are spread over the probability of being censored. The "
-            "same observations served to fit the individual predictions, which therefore look better than "
-            "new data would."
+            "without trend. Censored observations are spread over the probability of being censored."
         )
     ]
     for output in outputs(fit):
         rows = fitted(fit, output)
         for row in rows:
-            title = f"Goodness of fit of {output}, {row.kind} predictions"
+            title = f"Goodness of fit of {output}, {row.kind} predictions. {row.caution}"
             blocks += [
                 Text(row.verdict, "plain" if row.is_adequate else "caution"),
                 Figure(title, list(map(picture, panels(row))), KEY, "large"),

@@ -2,7 +2,8 @@ import numpy as np
 from scipy.stats import kstest, norm
 
 from qsp_bayes.report.contents import Observations
-from qsp_bayes.report.residuals import probability_integral_transform, quantile_residuals
+from qsp_bayes.report.goodness_of_fit import fitted
+from qsp_bayes.report.integral_transform import probability_integral_transform
 
 
 def observed(value, censoring=None):
@@ -11,6 +12,10 @@ def observed(value, censoring=None):
     return Observations(
         "Cc", "mg/L", "h", n.astype(str), n.astype(float), np.asarray(value, float), censoring
     )
+
+
+def quantile_residuals(data, draws):
+    return norm.ppf(probability_integral_transform(data, draws))
 
 
 def test_residuals_of_a_true_model_are_standard_normal():
@@ -42,3 +47,23 @@ def test_censored_observations_are_spread_over_their_probability():
     p = probability_integral_transform(data, rng.normal(size=(2000, 1000)))
     assert p[below].max() < 0.55
     assert kstest(p, "uniform").pvalue > 0.01
+
+
+def test_weights_stand_for_the_posterior_without_the_observation():
+    """A conjugate normal mean: the predictive without an observation is known in closed form."""
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=6)
+    mean = y.mean() + rng.normal(size=(40_000, 1)) / np.sqrt(6)
+    draws = mean + rng.normal(size=(40_000, 6))
+    likelihood = norm.pdf(y, mean, 1.0)
+    weights = (1 / likelihood) / (1 / likelihood).sum(axis=0)
+    p = probability_integral_transform(observed(y), draws, weights)
+    without = (y.sum() - y) / 5
+    assert np.allclose(p, norm.cdf(y, without, np.sqrt(1 + 1 / 5)), atol=0.02)
+
+
+def test_individual_residuals_leave_the_observation_out(good_fit):
+    population, individual = fitted(good_fit, "Cc")
+    assert individual.left_out
+    assert not population.left_out
+    assert "PSIS-LOO" in individual.caution
