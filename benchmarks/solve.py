@@ -9,12 +9,19 @@ from typing import Any
 
 import numba
 import numpy as np
+import pandas as pd
 import pytensor
 import pytensor.tensor as pt
-from scipy.integrate import solve_ivp
-from scipy.linalg import expm
 
 from benchmarks.comparison import Comparison
+from benchmarks.general_solvers import (
+    Solver,
+    Values,
+    cvodes_solver,
+    diffrax_solver,
+    exponentials,
+    scipy_solver,
+)
 from benchmarks.gradient import relative_error
 from benchmarks.theophylline_models import PARAMETERS, Observations, closed_form, study_of, theophylline
 from benchmarks.timing import MICROSECONDS, interleaved
@@ -22,18 +29,17 @@ from benchmarks.timing import MICROSECONDS, interleaved
 TARGET = 1e-8
 """Error that a solver with a tolerance must reach, relative to the largest concentration."""
 
-Solver = Callable[[], np.ndarray]
+Peer = tuple[Solver, float, float]
+"""Solver, its tolerance, its error."""
 
 
-def parameters(subjects: int) -> tuple[np.ndarray, ...]:
+def parameters(subjects: int) -> Values:
     """Clearance and volume per kilogram, and absorption rate, of each subject."""
     spread = np.exp(np.random.default_rng(0).normal(0.0, 0.3, (3, subjects)))
     return tuple(np.array([[0.04], [0.5], [1.5]]) * spread)
 
 
-def ours(
-    records: Any, weight: np.ndarray, values: tuple[np.ndarray, ...], *, gradient: bool
-) -> tuple[Any, Solver]:
+def ours(records: pd.DataFrame, weight: np.ndarray, values: Values, *, gradient: bool) -> tuple[Any, Solver]:
     """Compiled function of a system and its event table, and a solver that calls it."""
     import qsp_bayes as qb
 
@@ -47,7 +53,7 @@ def ours(
     return function, lambda: np.asarray(function(*values)[0])
 
 
-def compiled(function: Any, values: tuple[np.ndarray, ...], evaluations: int) -> Callable[[int], float]:
+def compiled(function: Any, values: Values, evaluations: int) -> Callable[[int], float]:
     """Measure of one evaluation, in microseconds, called from compiled code."""
 
     @numba.njit
@@ -80,91 +86,7 @@ def called(solver: Solver) -> Callable[[int], float]:
     return measure
 
 
-def rates(CL: float, Vc: float, KA: float) -> np.ndarray:
-    """Matrix of the system: depot and central amounts."""
-    return np.array([[-KA, 0.0], [KA, -CL / Vc]])
-
-
-def exponentials(observations: Observations, values: tuple[np.ndarray, ...]) -> Solver:
-    """Matrix exponentials of scipy, all observations at once."""
-    CL, Vc, KA = values
-
-    def solve() -> np.ndarray:
-        A = np.stack([rates(*subject) for subject in zip(CL, Vc, KA, strict=True)])
-        transition = expm(A[observations.subject] * observations.time[:, None, None])
-        return (observations.dose / Vc)[observations.subject] * transition[:, 1, 0]
-
-    return solve
-
-
-def scipy_solver(observations: Observations, values: tuple[np.ndarray, ...], tolerance: float) -> Solver:
-    """Adaptive Runge-Kutta of order 8, subject by subject."""
-    CL, Vc, KA = values
-
-    def solve() -> np.ndarray:
-        concentrations = np.empty(len(observations.time))
-        for subject, dose in enumerate(observations.dose):
-            rows = observations.subject == subject
-            A, times = rates(CL[subject], Vc[subject], KA[subject]), observations.time[rows]
-            solution = solve_ivp(
-                lambda _, x, A=A: A @ x,
-                (0.0, times[-1]),
-                [dose, 0.0],
-                "DOP853",
-                times,
-                rtol=tolerance,
-                atol=tolerance,
-            )
-            concentrations[rows] = solution.y[1] / Vc[subject]
-        return concentrations
-
-    return solve
-
-
-def diffrax_solver(
-    observations: Observations, values: tuple[np.ndarray, ...], tolerance: float, *, gradient: bool
-) -> Solver:
-    """Adaptive Runge-Kutta of order 5 in JAX, all subjects in one compiled function."""
-    import diffrax
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
-    times = jnp.asarray(observations.time.reshape(len(observations.dose), -1))
-    dose = jnp.asarray(observations.dose)
-
-    def subject(CL: Any, Vc: Any, KA: Any, dose: Any, times: Any) -> Any:
-        def field(t: Any, x: Any, arguments: Any) -> Any:
-            return jnp.stack([-KA * x[0], KA * x[0] - CL / Vc * x[1]])
-
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(field),
-            diffrax.Tsit5(),
-            0.0,
-            times[-1],
-            None,
-            jnp.stack([dose, jnp.zeros_like(dose)]),
-            saveat=diffrax.SaveAt(ts=times),
-            stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
-            max_steps=2048,
-        )
-        return solution.ys[:, 1] / Vc
-
-    def concentrations(CL: Any, Vc: Any, KA: Any) -> Any:
-        return jax.vmap(subject)(CL, Vc, KA, dose, times)
-
-    def total(*values: Any) -> Any:
-        predicted = concentrations(*values)
-        return predicted.sum(), predicted
-
-    if gradient:
-        compiled = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
-        return lambda: np.asarray(jax.block_until_ready(compiled(*values))[0][1]).ravel()
-    compiled = jax.jit(concentrations)
-    return lambda: np.asarray(jax.block_until_ready(compiled(*values))).ravel()
-
-
-def cheapest(build: Callable[[float], Solver], exact: np.ndarray) -> tuple[Solver, float, float]:
+def cheapest(build: Callable[[float], Solver], exact: np.ndarray) -> Peer:
     """First solver to reach the target as tolerances fall by half a decade, with its tolerance and error."""
     for tolerance in np.logspace(-6.0, -13.0, 15).tolist():
         solver = build(tolerance)
@@ -174,44 +96,59 @@ def cheapest(build: Callable[[float], Solver], exact: np.ndarray) -> tuple[Solve
     raise ValueError(f"no tolerance reaches an error of {TARGET:g}")
 
 
-def measure() -> list[Comparison]:
-    records = theophylline()
+def peers(
+    observations: Observations, values: Values, exact: np.ndarray, *, gradient: bool
+) -> dict[str, Peer | str]:
+    """General solvers at the target error, or why they are missing."""
+    solvers: dict[str, tuple[str, Callable[[float], Solver]]] = {
+        "diffrax Tsit5": ("diffrax", lambda tol: diffrax_solver(observations, values, tol, gradient=gradient))
+    }
+    found: dict[str, Peer | str] = {}
+    if not gradient:
+        exponential = exponentials(observations, values)
+        found["scipy expm"] = exponential, 0.0, relative_error(exponential(), exact)
+        solvers["scipy DOP853"] = "scipy", lambda tol: scipy_solver(observations, values, tol)
+        solvers["CVODES BDF"] = "sundials4py", lambda tol: cvodes_solver(observations, values, tol)
+    for name, (package, build) in solvers.items():
+        missing = f"{package} is not installed (pip install -e .[bench])"
+        found[name] = missing if find_spec(package) is None else cheapest(build, exact)
+    return found
+
+
+def compare(records: pd.DataFrame, *, gradient: bool) -> list[Comparison]:
     observations = Observations.of(records)
     values = parameters(len(observations.dose))
     exact = closed_form(observations, *values)
+    function, solver = ours(records, observations.weight, values, gradient=gradient)
+    error = relative_error(solver(), exact)
+    found = peers(observations, values, exact, gradient=gradient)
+    measures = {name: called(peer[0]) for name, peer in found.items() if not isinstance(peer, str)}
+    result = interleaved({"ours": compiled(function, values, 2000), **measures}, repeats=range(7))
+
     lines = []
-    for gradient, quantity in ((False, "concentrations"), (True, "concentrations + gradient")):
-        function, solver = ours(records, observations.weight, values, gradient=gradient)
-        error = relative_error(solver(), exact)
-        peers: dict[str, tuple[Solver, float, float] | str] = {}
-        if not gradient:
-            exponential = exponentials(observations, values)
-            peers["scipy expm"] = (exponential, 0.0, relative_error(exponential(), exact))
-            peers["scipy DOP853"] = cheapest(lambda tol: scipy_solver(observations, values, tol), exact)
-        if find_spec("diffrax") is None:
-            peers["diffrax Tsit5"] = "diffrax is not installed (pip install -e .[bench])"
+    for name, peer in found.items():
+        missing, tolerances, errors = "", {}, {"ours": error}
+        if isinstance(peer, str):
+            missing = peer
         else:
-            peers["diffrax Tsit5"] = cheapest(
-                lambda tol, gradient=gradient: diffrax_solver(observations, values, tol, gradient=gradient),
-                exact,
+            _, tolerances[name], errors[name] = peer
+        lines.append(
+            Comparison(
+                "solve",
+                "concentrations + gradient" if gradient else "concentrations",
+                "us",
+                name,
+                result["ours"],
+                result.get(name),
+                at_most=1.0,
+                errors=errors,
+                tolerances=tolerances,
+                missing=missing,
             )
-        measures = {name: called(peer[0]) for name, peer in peers.items() if isinstance(peer, tuple)}
-        result = interleaved({"ours": compiled(function, values, 2000), **measures}, repeats=range(7))
-        for name, peer in peers.items():
-            missing = peer if isinstance(peer, str) else ""
-            _, tolerance, their_error = (None, 0.0, float("nan")) if isinstance(peer, str) else peer
-            lines.append(
-                Comparison(
-                    "solve",
-                    quantity,
-                    "us",
-                    name,
-                    result["ours"],
-                    result.get(name),
-                    at_most=1.0,
-                    errors={"ours": error, name: their_error},
-                    tolerances={name: tolerance},
-                    missing=missing,
-                )
-            )
+        )
     return lines
+
+
+def measure() -> list[Comparison]:
+    records = theophylline()
+    return [*compare(records, gradient=False), *compare(records, gradient=True)]
