@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import arviz_stats
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from qsp_bayes.report.blocks import Block, Column, Section, Table, Text
-from qsp_bayes.report.contents import LIKELIHOOD, SAMPLE, observations, outputs, variables
+from qsp_bayes.report.contents import LIKELIHOOD, SAMPLE, observations, variables
 from qsp_bayes.report.formatting import count, fixed, significant
 
 SHOWN = 10
@@ -91,12 +92,11 @@ def cross_validate(fit: xr.DataTree, output: str) -> CrossValidation | None:
     )
 
 
-def section(fit: xr.DataTree) -> Section:
+def section(fit: xr.DataTree, left_out: Mapping[str, CrossValidation | None]) -> Section:
     """Print the estimates, and the observations they rest on too much."""
     blocks: list[Block] = []
     results = []
-    for output in outputs(fit):
-        found = cross_validate(fit, output)
+    for output, found in left_out.items():
         if found is None:
             blocks.append(
                 Text(f"Cross-validation of {output} is not shown: the fit holds no log_likelihood.", "absent")

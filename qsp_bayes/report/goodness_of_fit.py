@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from scipy.stats import binom, kstwo, norm
+from scipy.stats import binom, kstest, kstwo, norm
 
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.report.blocks import Block, Figure, Key, Section, Text
@@ -18,13 +19,23 @@ from qsp_bayes.report.contents import (
     draws,
     labelled,
     observations,
-    outputs,
     require_output,
 )
-from qsp_bayes.report.cross_validation import cross_validate
+from qsp_bayes.report.cross_validation import CrossValidation, cross_validate
 from qsp_bayes.report.formatting import percent
 from qsp_bayes.report.integral_transform import probability_integral_transform
-from qsp_bayes.report.style import BLUE, GREY, INK, ORANGE, NotebookFigure, Panel, arrange, picture, scatter
+from qsp_bayes.report.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    NotebookFigure,
+    Panel,
+    arrange,
+    logarithmic,
+    picture,
+    scatter,
+)
 from qsp_bayes.report.vpc import time_bins
 
 WIDE_RANGE = 30
@@ -97,28 +108,42 @@ class Fitted:
         return self.kind == "population" or self.coverage * number >= binom.ppf(0.005, number, 0.9)
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the transform is uniform by the test of Kolmogorov, asked of individual predictions alone."""
+        return self.kind == "population" or kstest(self.pit, "uniform").pvalue > 1 - BAND
+
+    @property
     def verdict(self) -> str:
-        """How many observations their predictive interval holds."""
+        """How many observations their predictive interval holds, and what speaks against the error model."""
         whose = {"population": "for new individuals", "individual": "of their own individual"}[self.kind]
         sentence = (
             f"{percent(self.coverage)} of the {self.data.value.size} observations of {self.data.output} lie "
             f"within the 90 % predictive intervals {whose}."
         )
-        if self.is_adequate:
-            return sentence
-        return f"{sentence} These are too few: curves or error model do not fit the individuals; look where."
+        if not self.is_adequate:
+            return (
+                f"{sentence} These are too few: curves or error model do not fit the individuals; look where."
+            )
+        if not self.is_calibrated:
+            return (
+                f"{sentence} Their residuals are not distributed as the error model says: look for trends "
+                "below, and compare with another error model, such as Student-t."
+            )
+        return sentence
 
 
-def fitted(fit: xr.DataTree, output: str) -> list[Fitted]:
-    """Give the predictive checks that the fit allows, population first."""
+def fitted(fit: xr.DataTree, output: str, left_out: CrossValidation | None) -> list[Fitted]:
+    """Give the predictive checks that the fit allows, population first.
+
+    Individual predictions are judged by the posterior without the observation, where that is known.
+    """
     data = observations(fit, output)
     found = []
     for group, kind in PREDICTIVE.items():
         predictive = draws(fit, group, LIKELIHOOD + output)
         if predictive is not None:
-            without = cross_validate(fit, output) if kind == "individual" else None
-            weights = without.weights if without else None
-            pit = probability_integral_transform(data, predictive, weights)
+            without = left_out if kind == "individual" else None
+            pit = probability_integral_transform(data, predictive, without.weights if without else None)
             found.append(Fitted(kind, data, np.median(predictive, axis=0), pit, without is not None))
     return found
 
@@ -145,7 +170,7 @@ def plot_goodness_of_fit(fit: xr.DataTree, output: str | None = None) -> Noteboo
         If the fit holds no predictions of the output.
     """
     output = require_output(fit, output)
-    rows = fitted(fit, output)
+    rows = fitted(fit, output, cross_validate(fit, output))
     if not rows:
         raise CalibrationError(
             f"The fit holds no predictions of {output!r}: expected the groups 'population_predictive' or "
@@ -188,7 +213,7 @@ def draw_observed(axes: Axes, row: Fitted, label: str) -> None:
     """Draw observations against predictions with the line of identity."""
     both = np.r_[row.prediction, row.data.value]
     if both.min() > 0 and both.max() / both.min() > WIDE_RANGE:
-        axes.set(xscale="log", yscale="log")
+        logarithmic(axes)
     ends = [both.min(), both.max()]
     axes.plot(ends, ends, color=GREY, linewidth=1)
     scatter(axes, row.prediction, row.data.value)
@@ -211,14 +236,14 @@ def draw_residuals(axes: Axes, x: np.ndarray, row: Fitted, label: str) -> None:
 
 def draw_calibration(axes: Axes, row: Fitted) -> None:
     """Draw the distribution of the probability integral transform less the uniform, in its band."""
-    ordered = np.sort(row.pit)
-    number = ordered.size
-    steps = np.arange(1, number + 1) / number
+    number = row.pit.size
+    place = np.repeat(np.sort(row.pit), 2)
+    excess = np.repeat(np.arange(number + 1), 2)[1:-1] / number - place
     half = kstwo.ppf(BAND, number)
     axes.axhspan(-half, half, color=BLUE, alpha=0.1)
     axes.axhline(0, color=GREY, linewidth=1)
-    axes.step(np.r_[0, ordered, 1], np.r_[0, steps - ordered, 0], where="post", color=INK)
-    extent = 1.15 * max(half, np.abs(steps - ordered).max())
+    axes.plot(np.r_[0, place, 1], np.r_[0, excess, 0], color=INK, linewidth=1)
+    extent = 1.15 * max(half, np.abs(excess).max())
     axes.set(
         xlabel="Probability integral transform",
         ylabel="Excess of its distribution",
@@ -227,7 +252,7 @@ def draw_calibration(axes: Axes, row: Fitted) -> None:
     )
 
 
-def section(fit: xr.DataTree) -> Section:
+def section(compared: Mapping[str, Sequence[Fitted]]) -> Section:
     """Show both kinds of prediction of every output."""
     blocks: list[Block] = [
         Text(
@@ -236,12 +261,11 @@ def section(fit: xr.DataTree) -> Section:
             "without trend. Censored observations are spread over the probability of being censored."
         )
     ]
-    for output in outputs(fit):
-        rows = fitted(fit, output)
+    for output, rows in compared.items():
         for row in rows:
             title = f"Goodness of fit of {output}, {row.kind} predictions. {row.caution}"
             blocks += [
-                Text(row.verdict, "plain" if row.is_adequate else "caution"),
+                Text(row.verdict, "plain" if row.is_adequate and row.is_calibrated else "caution"),
                 Figure(title, list(map(picture, panels(row))), KEY, "large"),
             ]
         for group, kind in PREDICTIVE.items():

@@ -24,7 +24,7 @@ from qsp_bayes.report import (
     vpc,
 )
 from qsp_bayes.report.blocks import Facts, Section, Text
-from qsp_bayes.report.contents import metadata
+from qsp_bayes.report.contents import metadata, outputs
 from qsp_bayes.report.summary import summarise
 
 
@@ -60,6 +60,8 @@ def report(
         If this is not a fit, or it holds no posterior or no observations.
     """
     verdict = diagnosis.diagnose(fit)
+    left_out = {output: cross_validation.cross_validate(fit, output) for output in outputs(fit)}
+    compared = {output: goodness_of_fit.fitted(fit, output, found) for output, found in left_out.items()}
     sections = [
         decision_figure.section(decision, future),
         study_figure.section(fit),
@@ -68,13 +70,13 @@ def report(
         parameters.estimates_section(fit),
         diagnosis.section(fit, verdict),
         individual_fits.section(fit),
-        goodness_of_fit.section(fit),
+        goodness_of_fit.section(compared),
         vpc.section(fit),
-        cross_validation.section(fit),
+        cross_validation.section(fit, left_out),
         reproducibility(fit),
     ]
     page = environment().get_template("template.html.jinja").render(
-        summary=summarise(fit, decision, verdict, parameters.parameters(fit)),
+        summary=summarise(fit, decision, verdict, parameters.parameters(fit), compared),
         sections=sections,
         date=f"{datetime.now(UTC):%d %B %Y}",
         version=metadata(fit).get("versions", {}).get("qsp_bayes", ""),

@@ -11,22 +11,36 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import PIL.Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from qsp_bayes.report.blocks import Image, Key
 
 # Okabe and Ito's colours, which differ for every kind of colour vision, and greys.
-BLUE, ORANGE, GREEN, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00"
-INK, GREY, PALE = "#1f2933", "#7b8794", "#dfe4ea"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, GREY = "#1f2933", "#7b8794"
 
 CSS_PIXELS_PER_INCH = 96
 WIDE, LARGE, SMALL = (6.4, 3.1), (3.5, 2.6), (2.2, 1.7)
 DENSE = 600
-LARGEST_SVG = 220_000
+LARGEST_SVG = 60_000
+PIXELS_PER_INCH = 150
 FONTS = "Helvetica Neue, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+SVG_METADATA = ("Creator", "Date", "Format", "Type")
+DISPENSABLE = (
+    (r"<!--.*?-->|<metadata>.*?</metadata>", ""),
+    (r"(\d\.\d\d)\d+", r"\1"),
+    (r">\s+<", "><"),
+    (r'<g id="[^"]*"', "<g"),
+    (r' transform="rotate\(-0 [^"]*"', ""),
+    (r" font-family: 'DejaVu Sans'[^;\"]*;", ""),
+    (r"</style>", f"text{{font-family:{FONTS}}}</style>"),
+)
+MARKERS = re.compile(r'<g(?P<clip>(?: clip-path="[^"]*")?)>(?P<uses>(?:<use [^>]*/>)+)</g>')
 
 LOOK: dict[Any, Any] = {
     "axes.edgecolor": GREY,
@@ -113,9 +127,19 @@ def legend_handle(entry: Key) -> Line2D | Patch:
     )
 
 
-def scatter(axes: Axes, x: Any, y: Any, colour: str = INK, alpha: float = 0.6) -> None:
-    """Draw points; many of them become pixels within the vector figure, to keep it light."""
-    axes.plot(x, y, "o", color=colour, alpha=alpha, markeredgewidth=0, rasterized=len(x) > DENSE)
+def scatter(axes: Axes, x: Any, y: Any, colour: str = INK) -> None:
+    """Draw points; where they are many they are paler, and pixels within the vector figure to keep it light."""
+    many = len(x) > DENSE
+    size, alpha = (2.2, 0.25) if many else (3.6, 0.6)
+    axes.plot(x, y, "o", color=colour, alpha=alpha, markersize=size, markeredgewidth=0, rasterized=many)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make both axes logarithmic, with plain numbers."""
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def picture(panel: Panel) -> Image:
@@ -130,29 +154,37 @@ def picture(panel: Panel) -> Image:
 
 
 def embedded(figure: MatplotlibFigure) -> str:
-    """Give a figure as a data URI: SVG, or PNG where that is lighter."""
+    """Give a figure as a data URI: SVG, or PNG in few colours where that is lighter."""
     with mpl.rc_context(LOOK):
         text = io.StringIO()
-        figure.savefig(
-            text, format="svg", dpi=200, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        )
+        figure.savefig(text, format="svg", dpi=PIXELS_PER_INCH, metadata=dict.fromkeys(SVG_METADATA))
         svg = lighter(text.getvalue())
         if len(svg) <= LARGEST_SVG:
             return svg_uri(svg)
         binary = io.BytesIO()
-        figure.savefig(binary, format="png", dpi=200)
-        return "data:image/png;base64," + base64.b64encode(binary.getvalue()).decode()
+        figure.savefig(binary, format="png", dpi=PIXELS_PER_INCH)
+    with PIL.Image.open(binary) as image:
+        few = io.BytesIO()
+        image.convert("RGB").quantize(64).save(few, format="png", optimize=True)
+    return min(svg_uri(svg), data_uri("image/png", few.getvalue()), key=len)
 
 
 def svg_uri(svg: str) -> str:
     """Give an SVG as a data URI. As the source of an image it can run nothing and load nothing."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return data_uri("image/svg+xml", svg.encode())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """Give a file as text that stands for it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def lighter(svg: str) -> str:
-    """Drop what a browser does not need: prologue, comments, blank space, decimals beyond 0.01 pt.
+    """Drop what a browser does not need, and say once what holds for all.
 
-    The layout was made with the widest of the usual fonts, so that the reader's own fits.
+    Gone are the prologue, comments, blank space, names of groups, decimals beyond 0.01 pt, and the style of
+    every marker where that of its group is enough. The layout was made with the widest of the usual fonts, so
+    that the reader's own fits.
 
     Examples
     --------
@@ -160,7 +192,15 @@ def lighter(svg: str) -> str:
     '<svg><path d="M 1.23 2.0"/></svg>'
     """
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
-    svg = re.sub(r">\s+<", "><", svg)
-    return re.sub(r"'DejaVu Sans'", FONTS, svg)
+    for pattern, replacement in DISPENSABLE:
+        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
+    return MARKERS.sub(styled_once, svg)
+
+
+def styled_once(markers: re.Match[str]) -> str:
+    """Move the style that all markers of a group share to the group."""
+    styles = set(re.findall(r' style="[^"]*"', markers["uses"]))
+    if len(styles) != 1:
+        return markers[0]
+    (style,) = styles
+    return f"<g{markers['clip']}{style}>{markers['uses'].replace(style, '')}</g>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from qsp_bayes.report.blocks import Column, Table, Tone
 from qsp_bayes.report.contents import LIKELIHOOD, draws, metadata, observations, outputs
 from qsp_bayes.report.diagnosis import Diagnosis
 from qsp_bayes.report.formatting import alike, count, percent, significant
-from qsp_bayes.report.goodness_of_fit import fitted
+from qsp_bayes.report.goodness_of_fit import Fitted
 from qsp_bayes.report.parameters import NO_UNIT, Parameter
 from qsp_bayes.report.vpc import predictive_check
 
@@ -39,7 +39,11 @@ class Summary:
 
 
 def summarise(
-    fit: xr.DataTree, decision: Decision | None, diagnosis: Diagnosis, parameters: Sequence[Parameter]
+    fit: xr.DataTree,
+    decision: Decision | None,
+    diagnosis: Diagnosis,
+    parameters: Sequence[Parameter],
+    compared: Mapping[str, Sequence[Fitted]],
 ) -> Summary:
     """Answer what to give, whether the posterior can be used, and whether the model describes the data."""
     content = metadata(fit)
@@ -57,7 +61,7 @@ def summarise(
         findings=[
             *([recommendation(decision, diagnosis)] if decision else []),
             sampling(diagnosis),
-            *(adequacy(fit, output) for output in outputs(fit)),
+            *(adequacy(fit, output, rows) for output, rows in compared.items()),
         ],
         estimates=Table(
             "Typical values of the population, posterior median with 90 % interval",
@@ -101,14 +105,13 @@ def sampling(diagnosis: Diagnosis) -> Finding:
     return Finding("Can the posterior be used?", answer, detail[0].upper() + detail[1:], diagnosis.level)
 
 
-def adequacy(fit: xr.DataTree, output: str) -> Finding:
+def adequacy(fit: xr.DataTree, output: str, compared: Sequence[Fitted]) -> Finding:
     """Say whether replicates of the study look like the study."""
     question = f"Does the model describe {output}?"
     if draws(fit, "population_predictive", LIKELIHOOD + output) is None:
         return Finding(question, "Not checked", "The fit holds no replicates of the study.", "absent")
     check = predictive_check(fit, output)
-    individual = [row for row in fitted(fit, output) if row.kind == "individual"]
-    problems = [row.verdict for row in individual if not row.is_adequate]
+    problems = [row.verdict for row in compared if not row.is_adequate]
     if not check.is_adequate:
         problems.insert(0, check.verdict)
     if problems:

@@ -296,7 +296,7 @@ def draw_percentiles(axes: Axes, check: PredictiveCheck, prediction_corrected: b
         axes.fill_between(check.time, low, high, color=colour, alpha=0.22)
         axes.plot(check.time, middle, color=colour, linewidth=0.8)
     quantified = check.data.censoring == 0
-    scatter(axes, check.data.time[quantified], check.data.value[quantified], GREY, 0.55)
+    scatter(axes, check.data.time[quantified], check.data.value[quantified], GREY)
     for values, line in zip(check.observed, ("--", "-", "--"), strict=True):
         axes.plot(check.time, values, line, color=INK)
     lower = check.data.limits[0]

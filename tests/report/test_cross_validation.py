@@ -26,7 +26,7 @@ def test_an_observation_that_dominates_is_listed(fit):
     found = cross_validate(fit, "Cc")
     assert found.n_unreliable == 1
     assert found.verdict.startswith("1 observation of Cc (of 120)")
-    (row,) = section(fit).blocks[-1].rows
+    (row,) = section(fit, {"Cc": cross_validate(fit, "Cc")}).blocks[-1].rows
     assert row[0] == "2"
     assert float(row[1]) == pytest.approx(fit["constant_data"]["time_Cc"].values[17], rel=5e-3)
 
@@ -39,10 +39,10 @@ def test_a_shape_that_cannot_be_estimated_is_not_trusted(fit):
     fit["log_likelihood"]["DV_Cc"][..., 17] = 20 * np.random.default_rng(1).standard_cauchy((4, 250))
     found = cross_validate(fit, "Cc")
     assert np.isnan(found.pareto_k[17])
-    assert section(fit).blocks[-1].rows[0][-1] == "–"
+    assert section(fit, {"Cc": cross_validate(fit, "Cc")}).blocks[-1].rows[0][-1] == "–"
 
 
 def test_missing_group_is_named(fit):
     del fit["log_likelihood"]
     assert cross_validate(fit, "Cc") is None
-    assert "log_likelihood" in section(fit).blocks[0].text
+    assert "log_likelihood" in section(fit, {"Cc": cross_validate(fit, "Cc")}).blocks[0].text

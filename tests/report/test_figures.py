@@ -2,6 +2,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from fabricated import make_decision, make_future
 
 from qsp_bayes.errors import CalibrationError
@@ -69,3 +70,16 @@ def test_missing_predictions_are_named(fit):
     with pytest.raises(CalibrationError, match="group 'prior'"):
         plot_prior_posterior(fit)
     assert len(plot_individual_fits(fit).axes) == 12
+
+
+def test_logarithmic_axes_have_plain_numbers(fit):
+    fit["observed_data"]["DV_Cc"][0] = 0.01
+    axes = plot_goodness_of_fit(fit).axes[0]
+    assert axes.get_xscale() == "log"
+    assert not [label for label in axes.get_xticklabels() + axes.get_yticklabels() if "$" in label.get_text()]
+
+
+def test_names_are_never_formulae(fit):
+    renamed = fit["constant_data"].to_dataset().assign_coords(subject=[f"$x_{i}" for i in range(12)])
+    fit["constant_data"] = xr.DataTree(renamed)
+    assert plot_individual_fits(fit, subjects=["$x_1"])._repr_png_()

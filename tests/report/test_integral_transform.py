@@ -2,6 +2,7 @@ import numpy as np
 from scipy.stats import kstest, norm
 
 from qsp_bayes.report.contents import Observations
+from qsp_bayes.report.cross_validation import cross_validate
 from qsp_bayes.report.goodness_of_fit import fitted
 from qsp_bayes.report.integral_transform import probability_integral_transform
 
@@ -63,7 +64,7 @@ def test_weights_stand_for_the_posterior_without_the_observation():
 
 
 def test_individual_residuals_leave_the_observation_out(good_fit):
-    population, individual = fitted(good_fit, "Cc")
+    population, individual = fitted(good_fit, "Cc", cross_validate(good_fit, "Cc"))
     assert individual.left_out
     assert not population.left_out
     assert "PSIS-LOO" in individual.caution
