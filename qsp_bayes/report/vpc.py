@@ -302,10 +302,7 @@ def draw_percentiles(axes: Axes, check: PredictiveCheck, prediction_corrected: b
     lower = check.data.limits[0]
     if np.isfinite(lower) and not prediction_corrected:
         axes.axhline(lower, color=GREEN, linewidth=0.8)
-        label = "lower limit of quantification"
-        axes.text(
-            0.99, lower, label, transform=axes.get_yaxis_transform(), color=GREEN, ha="right", va="bottom"
-        )
+        axes.text(1.01, lower, "LLOQ", transform=axes.get_yaxis_transform(), color=GREEN, va="center")
     label = labelled(f"prediction-corrected {check.data.output}", check.data.unit)
     axes.set(xlabel=check.data.time_label, ylabel=label if prediction_corrected else check.data.value_label)
 
@@ -339,10 +336,10 @@ def section(fit: xr.DataTree) -> Section:
             )
             continue
         check = predictive_check(fit, output)
-        blocks += [
-            Text(check.verdict),
-            Figure(f"Visual predictive check of {output}", list(map(picture, panels(check))), KEY),
-        ]
+        caption = f"Visual predictive check of {output}"
+        if check.below.any():
+            caption += "; LLOQ, lower limit of quantification, where all below it is drawn"
+        blocks += [Text(check.verdict), Figure(caption, list(map(picture, panels(check))), KEY)]
         try:
             corrected = predictive_check(fit, output, prediction_corrected=True)
         except CalibrationError as reason:
