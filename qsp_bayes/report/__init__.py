@@ -3,14 +3,16 @@
 Every figure is also a function for notebooks; it returns a matplotlib figure and changes no global setting.
 """
 
+from qsp_bayes.report.checks import Check
 from qsp_bayes.report.decision_figure import plot_decision
-from qsp_bayes.report.diagnosis import Check, Diagnosis, diagnose
+from qsp_bayes.report.diagnosis import Diagnosis, diagnose
 from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
 from qsp_bayes.report.individual_fits import plot_individual_fits
 from qsp_bayes.report.page import report
-from qsp_bayes.report.parameters import plot_prior_posterior
+from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
+from qsp_bayes.report.priors import plot_prior_posterior
 from qsp_bayes.report.study_figure import plot_study
-from qsp_bayes.report.vpc import PredictiveCheck, plot_vpc, predictive_check
+from qsp_bayes.report.vpc import plot_vpc
 
 __all__ = [
     "Check",

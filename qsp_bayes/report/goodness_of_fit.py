@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from scipy.stats import binom, kstest, kstwo, norm
+from scipy.stats import kstwo
 
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.report.blocks import Block, Figure, Key, Section, Text
 from qsp_bayes.report.contents import (
-    LIKELIHOOD,
-    Observations,
-    draws,
     labelled,
-    observations,
     require_output,
 )
-from qsp_bayes.report.cross_validation import CrossValidation, cross_validate
-from qsp_bayes.report.formatting import percent
-from qsp_bayes.report.integral_transform import probability_integral_transform
+from qsp_bayes.report.cross_validation import cross_validate
+from qsp_bayes.report.fitted import BAND, PREDICTIVE, Fitted, fitted
 from qsp_bayes.report.style import (
     BLUE,
     GREY,
@@ -36,116 +30,15 @@ from qsp_bayes.report.style import (
     picture,
     scatter,
 )
-from qsp_bayes.report.vpc import time_bins
+from qsp_bayes.report.time_bins import time_bins
 
 WIDE_RANGE = 30
-BAND = 0.95
 KEY = (
     Key("observations", "point", INK),
     Key("identity or zero", "line", GREY),
     Key("median of the points in bins", "line", ORANGE),
     Key("95 % band where the model holds", "band", BLUE),
 )
-PREDICTIVE = {"population_predictive": "population", "posterior_predictive": "individual"}
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Observations with the predictive draws of one kind.
-
-    Attributes
-    ----------
-    kind : {"population", "individual"}
-        For new individuals, or for the individuals observed.
-    data : Observations
-    prediction : array (obs)
-        Median of the predictive draws.
-    pit : array (obs)
-        Randomised probability integral transform.
-    left_out : bool
-        Whether each observation is judged by the posterior without it.
-    """
-
-    kind: str
-    data: Observations
-    prediction: np.ndarray
-    pit: np.ndarray
-    left_out: bool = False
-
-    @property
-    def residual(self) -> np.ndarray:
-        """Quantile residuals: the probability integral transform on the scale of a standard normal."""
-        return norm.ppf(self.pit)
-
-    @property
-    def coverage(self) -> float:
-        """Share of the observations within their central 90 % predictive interval."""
-        return float(np.mean((self.pit >= 0.05) & (self.pit <= 0.95)))
-
-    @property
-    def caution(self) -> str:
-        """What to bear in mind when reading the residuals."""
-        if self.kind == "population":
-            return (
-                "Observations of one subject rise and fall together, so that the band of the calibration is "
-                "narrower than it should be."
-            )
-        if self.left_out:
-            return "Residuals and calibration judge each observation by the posterior without it (PSIS-LOO)."
-        return (
-            "The same observations served to fit: residuals look smaller than those of new data would "
-            "(the fit holds no log_likelihood to leave each out in turn)."
-        )
-
-    @property
-    def is_adequate(self) -> bool:
-        """Whether the interval holds as many observations as it should.
-
-        Asked of individual predictions alone: observations of one subject stand or fall together under those
-        for new individuals, which the visual predictive check judges.
-        """
-        number = self.data.value.size
-        return self.kind == "population" or self.coverage * number >= binom.ppf(0.005, number, 0.9)
-
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether the transform is uniform by the test of Kolmogorov, asked of individual predictions alone."""
-        return self.kind == "population" or kstest(self.pit, "uniform").pvalue > 1 - BAND
-
-    @property
-    def verdict(self) -> str:
-        """How many observations their predictive interval holds, and what speaks against the error model."""
-        whose = {"population": "for new individuals", "individual": "of their own individual"}[self.kind]
-        sentence = (
-            f"{percent(self.coverage)} of the {self.data.value.size} observations of {self.data.output} lie "
-            f"within the 90 % predictive intervals {whose}."
-        )
-        if not self.is_adequate:
-            return (
-                f"{sentence} These are too few: curves or error model do not fit the individuals; look where."
-            )
-        if not self.is_calibrated:
-            return (
-                f"{sentence} Their residuals are not distributed as the error model says: look for trends "
-                "below, and compare with another error model, such as Student-t."
-            )
-        return sentence
-
-
-def fitted(fit: xr.DataTree, output: str, left_out: CrossValidation | None) -> list[Fitted]:
-    """Give the predictive checks that the fit allows, population first.
-
-    Individual predictions are judged by the posterior without the observation, where that is known.
-    """
-    data = observations(fit, output)
-    found = []
-    for group, kind in PREDICTIVE.items():
-        predictive = draws(fit, group, LIKELIHOOD + output)
-        if predictive is not None:
-            without = left_out if kind == "individual" else None
-            pit = probability_integral_transform(data, predictive, without.weights if without else None)
-            found.append(Fitted(kind, data, np.median(predictive, axis=0), pit, without is not None))
-    return found
 
 
 def plot_goodness_of_fit(fit: xr.DataTree, output: str | None = None) -> NotebookFigure:

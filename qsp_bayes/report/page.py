@@ -16,9 +16,12 @@ from qsp_bayes.report import (
     cross_validation,
     decision_figure,
     diagnosis,
+    estimates,
+    fitted,
     goodness_of_fit,
     individual_fits,
     parameters,
+    priors,
     study_figure,
     system_section,
     vpc,
@@ -61,13 +64,13 @@ def report(
     """
     verdict = diagnosis.diagnose(fit)
     left_out = {output: cross_validation.cross_validate(fit, output) for output in outputs(fit)}
-    compared = {output: goodness_of_fit.fitted(fit, output, found) for output, found in left_out.items()}
+    compared = {output: fitted.fitted(fit, output, found) for output, found in left_out.items()}
     sections = [
         decision_figure.section(decision, future),
         study_figure.section(fit),
         system_section.section(fit),
-        parameters.priors_section(fit),
-        parameters.estimates_section(fit),
+        priors.section(fit),
+        estimates.section(fit),
         diagnosis.section(fit, verdict),
         individual_fits.section(fit),
         goodness_of_fit.section(compared),

@@ -3,7 +3,7 @@ from scipy.stats import kstest, norm
 
 from qsp_bayes.report.contents import Observations
 from qsp_bayes.report.cross_validation import cross_validate
-from qsp_bayes.report.goodness_of_fit import fitted
+from qsp_bayes.report.fitted import fitted
 from qsp_bayes.report.integral_transform import probability_integral_transform
 
 

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qsp_bayes.report.parameters import estimates_section, parameters, priors_section, sensitivity, shrinkage
+from qsp_bayes.report import estimates, priors
+from qsp_bayes.report.parameters import parameters, sensitivity, shrinkage
 
 
 def by_name(fit):
@@ -34,7 +35,7 @@ def test_posterior_quantiles_are_numpy_quantiles(good_fit):
 
 def test_table_prints_median_and_interval(fit):
     fit["posterior"]["TVCL"][:] = np.linspace(2.0, 4.0, 1000).reshape(4, 250)
-    row = rows(estimates_section(fit), "Typical")["TVCL"]
+    row = rows(estimates.section(fit), "Typical")["TVCL"]
     assert row[:5] == ("TVCL", "L/h", "3.00", "2.10", "3.90")
 
 
@@ -47,7 +48,7 @@ def test_contraction_on_the_log_scale(fit):
 
 def test_cv_of_a_lognormal(fit):
     fit["posterior"]["omega_CL"][:] = np.linspace(0.4999, 0.5001, 1000).reshape(4, 250)
-    row = rows(estimates_section(fit), "Variability")["omega_CL"]
+    row = rows(estimates.section(fit), "Variability")["omega_CL"]
     assert row[2:6] == ("0.500", "0.500", "0.500", f"{100 * np.sqrt(np.exp(0.25) - 1):.0f} %")
 
 
@@ -87,7 +88,7 @@ def test_derived_quantities_keep_their_unit(fit):
 
 
 def test_priors_table_states_source_and_quantiles(good_fit):
-    row = rows(priors_section(good_fit), "Priors and where")["sigma_add_Cc"]
+    row = rows(priors.section(good_fit), "Priors and where")["sigma_add_Cc"]
     assert row[1:3] == ("mg/L", "HalfNormal(sigma=1)")
     assert row[-1] == "assay of the time (informative)"
 
@@ -95,5 +96,5 @@ def test_priors_table_states_source_and_quantiles(good_fit):
 def test_missing_priors_are_named(fit):
     del fit["prior"], fit["log_prior"]
     fit.attrs["qsp_bayes"] = "{}"
-    section = priors_section(fit)
+    section = priors.section(fit)
     assert [block.tone for block in section.blocks] == ["absent"]

@@ -4,7 +4,7 @@ import xarray as xr
 
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.report import plot_vpc, predictive_check
-from qsp_bayes.report.vpc import time_bins
+from qsp_bayes.report.time_bins import time_bins
 
 
 def test_bins_are_the_nominal_times(good_fit):
