@@ -62,7 +62,7 @@ def test_an_installed_wheel_loads_a_dataset_and_a_prior_file(wheel, tmp_path):
 import qsp_bayes as qb
 print(qb.__file__)
 print(qb.load_dataset("theophylline").name)
-print(len(qb.read_priors("priors/theophylline.toml")) > 0)
+print(len(qb.load_priors("theophylline")) > 0)
 print(qb.__version__)
 """
     elsewhere = tmp_path / "elsewhere"
