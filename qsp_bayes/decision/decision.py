@@ -135,7 +135,7 @@ class Decision:
         n_draws = self.utility.sizes["chain"] * self.utility.sizes["draw"]
         if value in (0.0, 1.0):
             return f"{value:.0f} (in {'all' if value else 'none'} of {n_draws} draws)"
-        return f"{value:.2f}"
+        return f"{value:.3g}"
 
     def _repr_html_(self) -> str:
         columns = {

@@ -3,8 +3,8 @@
 Every measure takes a DataArray with a dimension ``time``, removes that dimension and keeps all others.
 Between two grid times the path is taken as the straight line. The measures are then exact; what they miss is
 the curvature of the true path within a step of the grid (an error of order step squared where the path is
-smooth) and, at an intravenous bolus, the jump, which is spread over the step that ends at the dose. Choose
-the grid accordingly.
+smooth) and, at an intravenous bolus, the jump: the value at the time of a dose is the trough before it, and
+the rise is spread over the step that follows. Choose the grid accordingly.
 """
 
 from __future__ import annotations
