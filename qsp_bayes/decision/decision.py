@@ -16,7 +16,7 @@ NOISE_LIMIT = 0.1
 CREDIBLE_RIVAL = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Decision:
     """A choice among regimens, as made by :func:`choose`.
 
@@ -158,7 +158,6 @@ class Decision:
             f"<p>{html.escape(self.summary())}</p>"
         )
 
-    def __str__(self) -> str:
-        """Print the choice and its table."""
+    def __repr__(self) -> str:
         shown = self.table[["expected_utility", "mcse", "p_best", "expected_regret", "share_best_served"]]
         return f"{self.summary()}\n\n{shown.to_string(float_format=lambda value: f'{value:.3g}')}"
