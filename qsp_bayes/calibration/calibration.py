@@ -1,0 +1,298 @@
+"""Calibration: a system, its priors, how individuals differ and how observations err, joined into one PyMC model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from qsp_bayes.calibration.censored import Censored
+from qsp_bayes.calibration.checks import check_calibration, check_study, require_known
+from qsp_bayes.calibration.design import Design, Term
+from qsp_bayes.calibration.fit import fit
+from qsp_bayes.calibration.predictions import require_positive
+from qsp_bayes.calibration.priors import Priors
+from qsp_bayes.calibration.scales import SCALES
+from qsp_bayes.calibration.simulate import simulate
+from qsp_bayes.calibration.variables import Variables, require_priors
+from qsp_bayes.data.regimen import Regimen
+from qsp_bayes.data.study import Study
+from qsp_bayes.data.subjects import Subjects
+from qsp_bayes.systems.system import System
+
+DIMS = {"population": None, "subject": "subject", "occasion": "occasion", "record": "record"}
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What is to be learned from a study: system + priors + individuals + errors.
+
+    Parameters
+    ----------
+    system : System
+    priors : Priors or mapping of str to Prior
+        Priors by the name of the variable they stand for: ``TVCL``, ``omega_CL``, ``sigma_prop_Cc``.
+    individual : sequence of Allometry, Covariate, IIV, IOV
+        How individuals differ. Whatever the order, covariates act on typical values, and random effects around them.
+    error : mapping of str to error model
+        One for each observed output.
+    solver : Solver, optional
+        How the system is solved; chosen from its structure where left out.
+    fix : mapping of str to float
+        Numbers that take the place of priors, by the name of the variable; the name of a parameter means its typical
+        value.
+
+    Raises
+    ------
+    CalibrationError
+        If the parts do not fit together.
+
+    Examples
+    --------
+    >>> from qsp_bayes.calibration import Combined, IIV, load_priors
+    >>> from qsp_bayes.data import load_dataset
+    >>> from qsp_bayes.models import one_compartment
+    >>> calibration = Calibration(
+    ...     one_compartment(absorption="first-order"),
+    ...     load_priors("theophylline"),
+    ...     individual=[IIV("CL", "Vc")],
+    ...     error={"Cc": Combined()},
+    ... )
+    >>> model = calibration.build(load_dataset("theophylline"))
+    >>> [variable.name for variable in model.free_RVs]
+    ['TVKA', 'TVCL', 'TVVc', 'omega_CL', 'omega_Vc', 'eta_CL', 'eta_Vc', 'sigma_add_Cc', 'sigma_prop_Cc']
+    """
+
+    system: System
+    priors: Mapping[str, Any]
+    individual: Sequence[Any] = ()
+    error: Mapping[str, Any] = field(default_factory=dict)
+    solver: Any = None
+    fix: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        priors = self.priors if isinstance(self.priors, Priors) else Priors(self.priors)
+        object.__setattr__(self, "priors", priors)
+        object.__setattr__(self, "individual", tuple(sorted(self.individual, key=lambda part: part.order)))
+        object.__setattr__(self, "error", MappingProxyType(dict(self.error)))
+        check_calibration(self.system, self.individual, self.error)
+        fixed = {
+            f"TV{name}" if name in self.system.parameters else name: float(x) for name, x in self.fix.items()
+        }
+        require_known(fixed, self.variables, "fix", "variable")
+        object.__setattr__(self, "fix", MappingProxyType(fixed))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Every variable that is fixed or needs a prior, with its unit."""
+        units = {f"TV{name}": unit for name, unit in self.system.parameters.items()}
+        for part in self.individual:
+            units.update(part.variables(self.system))
+        for output, error in self.error.items():
+            units.update(error.variables(output, self.system.outputs[output].unit))
+        return units
+
+    def build(self, study: Study) -> pm.Model:
+        """Build the model of a study.
+
+        Parameters
+        ----------
+        study : Study
+            Observed, or planned: then the observations are variables to be drawn.
+
+        Returns
+        -------
+        pymc.Model
+            An ordinary model. Free variables ``TVCL``, ``omega_CL``, ``eta_CL``, ...; deterministic variables for the
+            individual parameters (``CL``) and predictions (``Cc``, dim ``obs_Cc``); observed variables ``DV_Cc``.
+
+        Raises
+        ------
+        CalibrationError, UnitsError
+            If names or units of study, system and calibration do not match.
+        PriorError
+            If a variable has no prior, with the lines to paste into the prior file.
+        """
+        check_study(self, study)
+        require_priors(
+            self.priors, {name: unit for name, unit in self.variables.items() if name not in self.fix}
+        )
+        with pm.Model(coords=study.coords) as model:
+            design = Design(study, study.as_pymc_data(), Variables(self.priors, self.fix))
+            parameters = self.individual_parameters(design)
+            path = self.system.solve(
+                design.events,
+                {name: term.value for name, term in parameters.items()},
+                levels={name: term.level for name, term in parameters.items() if term.level != "population"},
+                solver=self.solver,
+            )
+            for output in self.error:
+                self.observe(output, path[output], design)
+        require_positive(self, study)
+        return model
+
+    def individual_parameters(self, design: Design) -> dict[str, Term]:
+        """Create the typical values and what individuals add to them, and give every parameter."""
+        scales = {name: SCALES[self.system.scales[name]] for name in self.system.parameters}
+        typical = {name: design.variables(f"TV{name}") for name in scales}
+        predictors = {name: Term(scales[name].link(typical[name])) for name in scales}
+        for part in self.individual:
+            predictors = part.apply(predictors, design)
+        parameters = {}
+        for name, predictor in predictors.items():
+            # A parameter that nothing moves is its typical value, without a round trip through its scale.
+            alone = predictor.level == "population"
+            value = typical[name] if alone else scales[name].inverse(predictor.value)
+            parameters[name] = Term(
+                pm.Deterministic(name, value, dims=DIMS[predictor.level]), predictor.level
+            )
+        return parameters
+
+    def observe(self, output: str, prediction: Any, design: Design) -> None:
+        """Create the prediction and the observations of an output."""
+        error, study, dims = self.error[output], design.study, f"obs_{output}"
+        prediction = pm.Deterministic(output, prediction, dims=dims)
+        noise = error.noise(output, prediction, design.variables)
+        if study.is_planned:
+            noise.observe(f"DV_{output}", dims=dims)
+        elif isinstance(error, Censored):
+            marks = study.censoring(output)
+            error.observe(f"DV_{output}", noise, marks.CENS, marks.LIMIT, design.events.DV[output], dims)
+        else:
+            noise.observe(f"DV_{output}", observed=design.events.DV[output], dims=dims)
+
+    def fit(
+        self,
+        study: Study,
+        *,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float = 0.9,
+        progressbar: bool = True,
+    ) -> xr.DataTree:
+        """Sample the posterior by NUTS, and everything that judges it.
+
+        Parameters
+        ----------
+        study : Study
+        draws, tune, chains : int
+            Draws kept and draws of adaptation, for each chain.
+        cores : int, optional
+            Chains that run at the same time; the result does not depend on it.
+        random_seed : int, optional
+            The same seed gives the same result. Drawn, and recorded, where left out.
+        target_accept : float
+            Acceptance probability that the step size aims at.
+        progressbar : bool
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``prior``, ``prior_predictive``, ``posterior``, ``posterior_predictive`` (the fitted individuals),
+            ``population_predictive`` (new individuals in the study's design), ``log_likelihood``, ``log_prior``,
+            ``sample_stats``, ``observed_data`` and ``constant_data``; the attribute ``qsp_bayes`` is a JSON text with
+            versions, seed, study, system, priors and settings.
+
+        Raises
+        ------
+        CalibrationError
+            If sampling cannot start, saying which subject or variable is the cause.
+
+        Notes
+        -----
+        Interrupting (Ctrl-C) keeps the draws that every chain has made.
+        """
+        seed = int(np.random.default_rng().integers(2**31)) if random_seed is None else int(random_seed)
+        return fit(
+            self,
+            study,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=seed,
+            target_accept=target_accept,
+            progressbar=progressbar,
+        )
+
+    def simulate(
+        self,
+        fit: xr.DataTree,
+        regimens: Mapping[str, Regimen] | Regimen,
+        subjects: Subjects,
+        times: Iterable[float],
+        *,
+        draws: int = 200,
+        residual: bool = False,
+        change: Mapping[str, Callable[[Any], Any]] | None = None,
+        random_seed: int = 0,
+    ) -> xr.DataTree:
+        """Predict new individuals under regimens, with the uncertainty of the population.
+
+        For each of `draws` posterior draws of the population, random effects of new individuals are drawn; the same
+        individuals receive every regimen.
+
+        Parameters
+        ----------
+        fit : xarray.DataTree
+            From `fit`.
+        regimens : mapping of str to Regimen
+        subjects : Subjects
+            The new individuals' covariates.
+        times : iterable of float
+            In the unit of time of the system.
+        draws : int
+            Posterior draws to use, taken evenly from all chains.
+        residual : bool
+            Whether to add residual error: observations rather than true concentrations.
+        change : mapping of str to callable, optional
+            What-if: ``{"CL": lambda CL: 0.5 * CL}`` changes the individual parameters, on the same draws.
+        random_seed : int
+
+        Returns
+        -------
+        xarray.DataTree
+            Group ``predictions``: each output with dims (chain, draw, regimen, subject, time). Group ``constant_data``:
+            the covariates of the subjects.
+
+        Raises
+        ------
+        CalibrationError
+            If the fit is not of this calibration, or the parts do not fit together.
+        """
+        return simulate(
+            self,
+            fit,
+            {"regimen": regimens} if isinstance(regimens, Regimen) else dict(regimens),
+            subjects,
+            np.asarray(list(times), dtype=float),
+            draws=draws,
+            residual=residual,
+            change=dict(change or {}),
+            random_seed=random_seed,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Describe individuals, errors and fixed values as plain values, for metadata."""
+        return {
+            "individual": [str(part) for part in self.individual],
+            "error": {output: str(error) for output, error in self.error.items()},
+            "fixed": dict(self.fix),
+            "solver": str(self.solver)
+            if self.solver is not None
+            else "chosen from the structure of the system",
+        }
+
+    def __repr__(self) -> str:
+        lines = [repr(self.system), *self.describe()["individual"]]
+        lines += [f"error of {output}: {error}" for output, error in self.describe()["error"].items()]
+        lines += [f"{name} = {value:g}, fixed" for name, value in self.fix.items()]
+        return "\n  ".join(["Calibration", *lines])

@@ -1,0 +1,123 @@
+"""The sampler: NUTS by nutpie, reproducible, interruptible, with statistics named as ArviZ names them."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import nutpie
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from qsp_bayes.calibration.start import explain_start
+from qsp_bayes.errors import CalibrationError
+
+STATISTICS = {
+    "diverging": "diverging",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "energy": "energy",
+    "logp": "lp",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+}
+DIVERGENCE_POINTS = ("divergence_start", "divergence_end")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Posterior draws, statistics of the sampler, and how long it took (seconds of compilation and of sampling)."""
+
+    posterior: xr.Dataset
+    sample_stats: xr.Dataset
+    seconds_compiling: float
+    seconds_sampling: float
+
+
+def sample_posterior(
+    model: pm.Model,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    random_seed: int,
+    target_accept: float,
+    progressbar: bool,
+) -> Sample:
+    """Sample a model by NUTS.
+
+    Raises
+    ------
+    CalibrationError
+        If no chain finds a start, saying which subject or variable is the cause.
+    KeyboardInterrupt
+        If interrupted before every chain had made a draw to keep; later interruptions keep the draws.
+    """
+    start = time.perf_counter()
+    # The data are constants while sampling: the compiled gradient then knows every shape.
+    compiled = nutpie.compile_pymc_model(model, freeze_model=True)
+    between = time.perf_counter()
+    try:
+        trace = nutpie.sample(
+            compiled,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=random_seed,
+            target_accept=target_accept,
+            progress_bar=progressbar,
+            store_divergences=True,
+            save_warmup=False,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise CalibrationError(explain_start(model, random_seed, error)) from error
+    posterior, statistics = trace["posterior"].to_dataset(), trace["sample_stats"].to_dataset()
+    complete = count_complete(posterior)
+    if complete == 0:
+        raise KeyboardInterrupt
+    if complete < draws:
+        warnings.warn(f"Sampling was interrupted: {complete} of {draws} draws are kept.", stacklevel=4)
+    kept = {"draw": slice(0, complete)}
+    return Sample(
+        posterior=posterior.isel(kept),
+        sample_stats=normalise_statistics(statistics.isel(kept)),
+        seconds_compiling=between - start,
+        seconds_sampling=time.perf_counter() - between,
+    )
+
+
+def count_complete(posterior: xr.Dataset) -> int:
+    """Count the draws that every chain has made: after an interruption the missing ones are NaN."""
+    any_variable = next(iter(posterior.data_vars.values()))
+    others = [dim for dim in any_variable.dims if dim not in ("chain", "draw")]
+    made = any_variable.notnull().all(others)
+    return int(made.sum("draw").min())
+
+
+def normalise_statistics(statistics: xr.Dataset) -> xr.Dataset:
+    """Rename nutpie's statistics as ArviZ names them, and keep where transitions diverged if any did."""
+    kept = statistics[list(STATISTICS)].rename(STATISTICS)
+    kept = kept.assign({name: kept[name].astype(np.int64) for name in ("tree_depth", "n_steps")})
+    if bool(kept["diverging"].any()):
+        kept = kept.assign({name: statistics[name] for name in DIVERGENCE_POINTS})
+    return kept
+
+
+@contextmanager
+def quiet_pymc() -> Iterator[None]:
+    """Keep PyMC's notices about which variables it draws out of the user's output."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
