@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def require_known(names: Iterable[str], known: Iterable[str], what: str, kind: s
         )
 
 
-def check_calibration(system: System, individual: tuple[Any, ...], error: Mapping[str, Any]) -> None:
+def check_calibration(system: System, individual: Sequence[Any], error: Mapping[str, Any]) -> None:
     """Check the parts of a calibration against the system."""
     if not error:
         raise CalibrationError(
@@ -94,7 +94,7 @@ def check_doses(system: System, study: Study) -> None:
             require_same_unit(study.units.amount, system.states[route.state], f"doses into {compartment}")
 
 
-def check_covariates(individual: tuple[Any, ...], study: Study) -> None:
+def check_covariates(individual: Sequence[Any], study: Study) -> None:
     """Require that the covariates exist, in the unit they are expected in, and are positive where a power needs it."""
     for part in individual:
         if not isinstance(part, Allometry | Covariate):

@@ -148,7 +148,7 @@ class Covariate:
         dim = f"{name}_category"
         pm.modelcontext(None).add_coords({dim: others})
         effects = design.variables(name, dims=dim)
-        return design.map(x, lambda value: pt.eq(value[:, None], np.array(others)) @ effects)
+        return design.map(x, lambda value: pt.sum(pt.eq(value[:, None], np.array(others)) * effects, axis=1))
 
     def __str__(self) -> str:
         if self.categories:

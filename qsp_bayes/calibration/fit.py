@@ -63,7 +63,13 @@ def fit(
         "sample_stats": tree["sample_stats"],
         "observed_data": replicates["observed_data"],
     }
-    result = xr.DataTree.from_dict({name: bare(group.to_dataset()) for name, group in groups.items()})
+    order = [v.name for v in (*model.free_RVs, *model.deterministics, *model.observed_RVs)]
+    result = xr.DataTree.from_dict(
+        {
+            name: bare(group.to_dataset(), order if name != "sample_stats" else [])
+            for name, group in groups.items()
+        }
+    )
     result["constant_data"] = xr.DataTree(constant_data(study))
     result.attrs = as_attribute(facts)
     return result
@@ -90,9 +96,12 @@ def thin(draws: xr.Dataset, n: int) -> xr.Dataset:
     return draws.isel(draw=np.linspace(0, length - 1, each).round().astype(int))
 
 
-def bare(dataset: xr.Dataset) -> xr.Dataset:
-    """Drop the attributes that tools leave behind, such as the time of creation: equal fits are then equal files."""
-    dataset = dataset.copy()
+def bare(dataset: xr.Dataset, order: list[str]) -> xr.Dataset:
+    """Order the variables, and drop the attributes that tools leave behind, such as the time of creation.
+
+    Equal fits are then equal files.
+    """
+    dataset = dataset[[name for name in order if name in dataset] or list(dataset.data_vars)].copy()
     dataset.attrs = {}
     for variable in dataset.variables.values():
         variable.attrs = {}

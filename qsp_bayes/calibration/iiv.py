@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pymc as pm
 import pytensor.tensor as pt
 
+from qsp_bayes.calibration.correlation import CorrelationFactor
 from qsp_bayes.calibration.design import Design, Term
 from qsp_bayes.calibration.scales import SCALES
 from qsp_bayes.errors import CalibrationError
@@ -73,26 +74,16 @@ class IIV:
     def apply(self, predictors: Mapping[str, Term], design: Design) -> dict[str, Term]:
         """Add the random effects to the predictors of the parameters."""
         omega = {name: design.variables(f"omega_{name}") for name in self.parameters}
-        factor = self.correlation_factor(design) if self.correlated else None
+        prior = design.variables.priors.get("corr_eta")
+        factor = CorrelationFactor.create("corr_eta", self.parameters, prior) if self.correlated else None
         effects = self.centred_effects if self.centred else self.standard_effects
         return {**predictors, **effects(predictors, omega, factor, design)}
-
-    def correlation_factor(self, design: Design) -> pt.TensorVariable:
-        """Create the correlation matrix and give its Cholesky factor."""
-        n = len(self.parameters)
-        model = pm.modelcontext(None)
-        model.add_coords({"parameter": self.parameters, "parameter_bis": self.parameters})
-        dims = ("parameter", "parameter_bis")
-        prior = design.variables.priors["corr_eta"]
-        factor = prior.create_variable("corr_eta_cholesky", n=n, dims=dims)  # type: ignore[call-arg]
-        pm.Deterministic("corr_eta", factor @ factor.T, dims=dims)
-        return factor
 
     def standard_effects(
         self,
         predictors: Mapping[str, Term],
-        omega: Mapping[str, Term],
-        factor: pt.TensorVariable,
+        omega: Mapping[str, Any],
+        factor: CorrelationFactor | None,
         design: Design,
     ) -> dict[str, Term]:
         """Non-centred: standard normal variables, scaled."""
@@ -100,10 +91,10 @@ class IIV:
             eta = {name: pm.Normal(f"eta_{name}", dims="subject") for name in self.parameters}
         else:
             independent = pm.Normal("eta_independent", dims=("parameter", "subject"))
-            together = factor @ independent
+            together = factor.correlate([independent[row] for row in range(len(self.parameters))])
             eta = {
-                name: pm.Deterministic(f"eta_{name}", together[position], dims="subject")
-                for position, name in enumerate(self.parameters)
+                name: pm.Deterministic(f"eta_{name}", values, dims="subject")
+                for name, values in zip(self.parameters, together, strict=True)
             }
         return {
             name: design.add(predictors[name], Term(omega[name] * eta[name], "subject"))
@@ -113,8 +104,8 @@ class IIV:
     def centred_effects(
         self,
         predictors: Mapping[str, Term],
-        omega: Mapping[str, Term],
-        factor: pt.TensorVariable,
+        omega: Mapping[str, Any],
+        factor: CorrelationFactor | None,
         design: Design,
     ) -> dict[str, Term]:
         """Centred: the individual values on the scale are the variables, around their predictors."""
@@ -134,7 +125,7 @@ class IIV:
             rows = pm.MvNormal(
                 "individual",
                 mu=pt.stack(mean, axis=1),
-                chol=pt.stack(sd)[:, None] * factor,
+                chol=pt.stack(sd)[:, None] * factor.matrix,
                 dims=("subject", "parameter"),
             )
             value = [rows[:, position] for position in range(len(self.parameters))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
 
@@ -38,7 +39,7 @@ def describe_fit(
         "random_seed": random_seed,
         "study": study.summary(),
         "system": calibration.system.describe(),
-        "priors": [row for row in calibration.priors.table() if row["name"] in used],
+        "priors": [row for row in Priors(calibration.priors).table() if row["name"] in used],
         "calibration": calibration.describe(),
         "sampling": sampling,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -21,7 +21,11 @@ SourceKind = Literal["literature", "in vitro", "in vivo", "expert", "assumption"
 SPREADS = {"cv": "LogNormal", "sd_log": "LogNormal", "sd_logit": "LogitNormal", "sd": "Normal"}
 QUANTILE = re.compile(r"q(\d{2,})")
 # Families that two quantiles determine: normal on the identity, log or logit scale.
-TO_NORMAL = {"Normal": lambda x: x, "LogNormal": np.log, "LogitNormal": lambda x: np.log(x / (1 - x))}
+TO_NORMAL: dict[str, Callable[[float], float]] = {
+    "Normal": lambda x: x,
+    "LogNormal": np.log,
+    "LogitNormal": lambda x: np.log(x / (1 - x)),
+}
 WAYS = (
     "Write one of: median with cv, sd_log, sd_logit or sd; two quantiles such as q05 and q95; "
     f"distribution (one of {', '.join(FAMILIES)}) with its parameters"
@@ -204,7 +208,7 @@ def parse_source(source: Source | Mapping[str, str] | str) -> Source:
         raise PriorError(
             f"A source has a text, and may have a kind and a reference; got the keys {', '.join(sorted(source))}."
         )
-    return Source(**source)
+    return Source(**source)  # type: ignore[arg-type]
 
 
 def parse_specification(specification: Mapping[str, Any]) -> tuple[str, dict[str, float]]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import nutpie
 import numpy as np
+import nutpie
 import pymc as pm
 import xarray as xr
 

@@ -187,7 +187,7 @@ def predict(
 def add_residual(
     calibration: Calibration, output: str, predictions: np.ndarray, population: xr.Dataset, random_seed: int
 ) -> np.ndarray:
-    """Draw observations around the predictions of an output, (draw, regimen, observation), each draw with its own error."""
+    """Draw observations around the predictions of an output, (draw, regimen, observation), by draw."""
     inputs: dict[str, Any] = {}
 
     def variable(name: str) -> Any:
