@@ -80,10 +80,9 @@ def dose(arguments: Namespace) -> None:
         f"time with {name} within {low:g} to {high:g}, minus {penalty:g} times the time above {high:g}",
     )
     future = simulate_candidates(arguments)
-    if name not in future["predictions"].data_vars:
-        raise DecisionError(
-            f"There is no output {name!r}. Choose from {', '.join(future['predictions'].data_vars)}."
-        )
+    outputs = [str(output) for output in future["predictions"].data_vars]
+    if name not in outputs:
+        raise DecisionError(f"There is no output {name!r}. Choose from {', '.join(outputs)}.")
     decision = qb.choose(future, benefit)
     print(decision)
     qb.save_fit(decision.to_datatree(), output)

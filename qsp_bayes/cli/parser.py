@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 2 where the request or the data are at fault; argparse itself exits with 2 on bad
+        0 for success, 130 after Ctrl-C, 2 where the request or the data are at fault; argparse itself exits with 2 on bad
         arguments.
     """
     arguments = build_parser().parse_args(argv)
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"qsp-bayes {arguments.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"qsp-bayes {arguments.command}: stopped", file=sys.stderr)
+        return 130
     return 0
 
 
