@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 130 after Ctrl-C, 2 where the request or the data are at fault; argparse itself exits with 2 on bad
-        arguments.
+        0 for success, 130 after Ctrl-C, 2 where the request or the data are at fault; argparse itself exits with 2
+        on bad arguments.
     """
     arguments = build_parser().parse_args(argv)
     try:
