@@ -138,8 +138,8 @@ def check_observations(output: str, error: Any, study: Study) -> None:
     bad = table["DV"].le(0)
     if isinstance(inner, LogNormal) and bad.any():
         raise CalibrationError(
-            f"output {output}: a log-normal error needs positive observations, but {rows_text(table[bad])} hold DV 0 or "
-            "less. Leave them out, mark them as censored (CENS 1 and the limit in DV), or use Combined()."
+            f"output {output}: a log-normal error needs positive observations, but {rows_text(table[bad])} hold DV 0 "
+            "or less. Leave them out, mark them as censored (CENS 1 and the limit in DV), or use Combined()."
         )
 
 

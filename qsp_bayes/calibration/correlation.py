@@ -21,11 +21,11 @@ class CorrelationFactor:
     rows: tuple[tuple[Any, ...], ...]
 
     @classmethod
-    def create(cls, name: str, names: Sequence[str], prior: Prior) -> CorrelationFactor:
+    def create(cls, name: str, names: Sequence[str], prior: Any) -> CorrelationFactor:
         r"""Create a correlation matrix with an LKJ prior in the current model.
 
-        Under LKJ(:math:`\nu`) the partial correlations :math:`r_{ij}` (of j and i given those before j) are independent,
-        :math:`(1 + r_{ij}) / 2 \sim \mathrm{Beta}(b, b)` with :math:`b = \nu + (n - 2 - j) / 2`, and
+        Under LKJ(:math:`\nu`) the partial correlations :math:`r_{ij}` (of j and i given those before j) are
+        independent, :math:`(1 + r_{ij}) / 2 \sim \mathrm{Beta}(b, b)` with :math:`b = \nu + (n - 2 - j) / 2`, and
 
         .. math:: L_{ij} = r_{ij} \prod_{k < j} \sqrt{1 - r_{ik}^2}, \qquad L_{ii} = \prod_{k < i} \sqrt{1 - r_{ik}^2}
 
@@ -42,8 +42,8 @@ class CorrelationFactor:
 
         References
         ----------
-        Lewandowski D, Kurowicka D, Joe H (2009) Generating random correlation matrices based on vines and extended onion
-        method. J Multivariate Anal 100:1989-2001.
+        Lewandowski D, Kurowicka D, Joe H (2009) Generating random correlation matrices based on vines and extended
+        onion method. J Multivariate Anal 100:1989-2001.
         """
         if not isinstance(prior, Prior) or prior.distribution != "LKJCorr":
             raise PriorError(f'{name}: expected distribution = "LKJCorr" with eta; got {prior!r}.')

@@ -27,7 +27,8 @@ class Covariate:
     - continuous, ``form="exponential"``: :math:`g(\theta) = g(\mathrm{TV}\theta) + e\,(X - X_\mathrm{ref})`;
     - categorical: :math:`g(\theta) = g(\mathrm{TV}\theta) + e_k` in category k, 0 in the first one.
 
-    The effect of a covariate with two categories is a number; with more, ``e_race_cl`` has the dim ``e_race_cl_category``.
+    The effect of a covariate with two categories is a number; with more, ``e_race_cl`` has the dim
+    ``e_race_cl_category``.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def bare(dataset: xr.Dataset, order: list[str]) -> xr.Dataset:
 
     Equal fits are then equal files.
     """
-    dataset = dataset[[name for name in order if name in dataset] or list(dataset.data_vars)].copy()
+    dataset = dataset[[name for name in order if name in dataset] or [*dataset]].copy()
     dataset.attrs = {}
     for variable in dataset.variables.values():
         variable.attrs = {}

@@ -23,8 +23,8 @@ class IIV:
     .. math:: g(\theta_{i}) = g(\mathrm{TV}\theta) + \ldots + \omega_\theta\,\eta_{\theta i}, \qquad
               \eta_i \sim N(0, C)
 
-    Variables: ``omega_CL`` (standard deviation on the parameter's scale), ``eta_CL`` (dim ``subject``, a standard normal
-    deviation, whatever the parametrisation) and, if correlated, ``corr_eta`` (dims ``parameter``, ``parameter_bis``).
+    Variables: ``omega_CL`` (standard deviation on the parameter's scale), ``eta_CL`` (dim ``subject``, a standard
+    normal deviation, whatever the parametrisation) and, if correlated, ``corr_eta`` (dims ``parameter``, ``parameter_bis``).
 
     Parameters
     ----------
@@ -74,8 +74,11 @@ class IIV:
     def apply(self, predictors: Mapping[str, Term], design: Design) -> dict[str, Term]:
         """Add the random effects to the predictors of the parameters."""
         omega = {name: design.variables(f"omega_{name}") for name in self.parameters}
-        prior = design.variables.priors.get("corr_eta")
-        factor = CorrelationFactor.create("corr_eta", self.parameters, prior) if self.correlated else None
+        factor = None
+        if self.correlated:
+            factor = CorrelationFactor.create(
+                "corr_eta", self.parameters, design.variables.priors["corr_eta"]
+            )
         effects = self.centred_effects if self.centred else self.standard_effects
         return {**predictors, **effects(predictors, omega, factor, design)}
 

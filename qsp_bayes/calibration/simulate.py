@@ -180,7 +180,8 @@ def predict(
             draws = [evaluate(*row) for row in zip(*parameters.values(), strict=True)]
             by_regimen.append([np.stack(column) for column in zip(*draws, strict=True)])
     return {
-        output: np.stack(values, axis=1) for output, values in zip(outputs, zip(*by_regimen), strict=True)
+        output: np.stack(values, axis=1)
+        for output, values in zip(outputs, zip(*by_regimen, strict=True), strict=True)
     }
 
 
@@ -193,7 +194,7 @@ def add_residual(
     def variable(name: str) -> Any:
         if name in calibration.fix:
             return pt.constant(calibration.fix[name])
-        return inputs.setdefault(name, pt.tensor3(name, dtype="float64"))
+        return inputs.setdefault(name, pt.tensor(name, dtype="float64", shape=(None, 1, 1)))
 
     prediction = pt.tensor3("prediction", dtype="float64")
     noise = calibration.error[output].noise(output, prediction, variable)

@@ -66,15 +66,15 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception, tries: in
             if variable.name.startswith("TV")
         )
         return (
-            f"Sampling could not start: {'; '.join(lines)}. At this start {typical}. This usually means "
-            "(a) a prior far from the data or in another unit; (b) an observation that the error model excludes, such as a zero under a "
+            f"Sampling could not start: {'; '.join(lines)}. At this start {typical}. This usually means (a) a prior far "
+            "from the data or in another unit; (b) an observation that the error model excludes, such as a zero under a "
             "proportional error; (c) a dose that is missing. Draw from the prior with "
             "pm.sample_prior_predictive(model=calibration.build(study)) and compare with the data."
         )
     return (
-        f"Sampling could not start ({error}), although the log probability is finite at {tries} starting "
-        "points drawn from the prior. This usually means a gradient that is not finite: a parameter on the edge of its range, or a rate that "
-        "has no derivative there."
+        f"Sampling could not start ({error}), although the log probability is finite at {tries} starting points drawn "
+        "from the prior. This usually means a gradient that is not finite: a parameter on the edge of its range, or a "
+        "rate that has no derivative there."
     )
 
 
