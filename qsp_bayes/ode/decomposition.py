@@ -15,20 +15,23 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from qsp_bayes.ode.jit import kernel
 from qsp_bayes.ode.structure import GENERAL
 
-EIGEN, TAYLOR, INVALID = 0, 1, 2
+EIGEN, TAYLOR, INVALID = np.int64(0), np.int64(1), np.int64(2)
 MAX_AMPLIFICATION = 20.0
 """Largest tolerated product, along a path, of rate / difference of rates. At 20, values stay good to 1e-14 of the maximum."""
 JACOBI_SWEEPS = 30
+FIRST_ROW = np.int64(0)
 
 
-@njit(cache=True)
-def assemble(pattern: np.ndarray, values: np.ndarray, row: int, A: np.ndarray) -> bool:
+@kernel()
+def assemble(pattern, values, row, A):  # type: ignore[no-untyped-def]
     """Fill A from its entries; return whether all are finite."""
-    A[:] = 0.0
+    for i in range(A.shape[0]):
+        for j in range(A.shape[0]):
+            A[i, j] = 0.0
     finite = True
     for k in range(pattern.shape[0]):
         value = values[k, row]
@@ -37,18 +40,20 @@ def assemble(pattern: np.ndarray, values: np.ndarray, row: int, A: np.ndarray) -
     return finite
 
 
-@njit(cache=True)
-def tree_block(A, start, stop, parents, w, V, U):  # type: ignore[no-untyped-def]
+@kernel()
+def tree_block(A, start, stop, parents, row, w, V, U):  # type: ignore[no-untyped-def]
     """Eigen-decomposition of a block whose off-diagonal entries form a tree; False where the scaling does not exist."""
     size = stop - start
     if size == 1:
-        w[start] = A[start, start]
-        V[start, start] = 1.0
-        U[start, start] = 1.0
+        w[row, start] = A[start, start]
+        V[row, start, start] = 1.0
+        U[row, start, start] = 1.0
         return True
     scale = np.empty(size)
     S = np.zeros((size, size))
-    Q = np.eye(size)
+    Q = np.zeros((size, size))
+    for i in range(size):
+        Q[i, i] = 1.0
     known = np.zeros(size, np.bool_)
     known[0] = True
     scale[0] = 1.0
@@ -97,19 +102,20 @@ def tree_block(A, start, stop, parents, w, V, U):  # type: ignore[no-untyped-def
         if not rotated:
             break
     for i in range(size):
-        w[start + i] = S[i, i]
+        w[row, start + i] = S[i, i]
         for j in range(size):
-            V[start + i, start + j] = scale[i] * Q[i, j]
-            U[start + j, start + i] = Q[i, j] / scale[i]
+            V[row, start + i, start + j] = scale[i] * Q[i, j]
+            U[row, start + j, start + i] = Q[i, j] / scale[i]
     return True
 
 
-@njit(cache=True)
-def invert(A: np.ndarray, inverse: np.ndarray) -> bool:
+@kernel()
+def invert(A, inverse):  # type: ignore[no-untyped-def]
     """Gauss-Jordan inversion with partial pivoting (A is overwritten); False where A is singular."""
     n = A.shape[0]
-    inverse[:] = 0.0
     for i in range(n):
+        for j in range(n):
+            inverse[i, j] = 0.0
         inverse[i, i] = 1.0
     for k in range(n):
         pivot = k
@@ -136,15 +142,15 @@ def invert(A: np.ndarray, inverse: np.ndarray) -> bool:
     return True
 
 
-@njit(cache=True)
-def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped-def]
+@kernel()
+def couple(A, blocks, reachable, shortest, row, w, V, Vi):  # type: ignore[no-untyped-def]
     """Extend the eigenvectors of the blocks to the whole system; return False where they are too close to parallel.
 
     With U A V lower triangular in the blocks' own coordinates, the eigenvectors X of that triangle follow by forward
     substitution with denominators w_a - w_i. `loss` follows the same recursion with absolute values, and `base` with
     the denominators that well-separated rates would have: their ratio is the amplification of rounding errors.
     """
-    n = w.size
+    n = w.shape[1]
     L = np.zeros((n, n), w.dtype)
     T = np.zeros((n, n), w.dtype)
     X = np.zeros((n, n), w.dtype)
@@ -153,17 +159,18 @@ def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped
     base = np.zeros((n, n))
     block_of = np.empty(n, np.int64)
     for b in range(blocks.size - 1):
-        block_of[blocks[b] : blocks[b + 1]] = b
+        for i in range(blocks[b], blocks[b + 1]):
+            block_of[i] = b
     for i in range(n):
         for j in range(n):
             if block_of[j] < block_of[i]:
                 for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
-                    T[i, j] += A[i, k] * V[k, j]
+                    T[i, j] += A[i, k] * V[row, k, j]
     for i in range(n):
         for j in range(n):
             if block_of[j] < block_of[i]:
                 for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
-                    L[i, j] += Vi[i, k] * T[k, j]
+                    L[i, j] += Vi[row, i, k] * T[k, j]
     for a in range(n):
         X[a, a] = 1.0
         loss[a, a] = 1.0
@@ -171,8 +178,8 @@ def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped
         for i in range(n):
             if i == a or not reachable[i, a]:
                 continue
-            gap = abs(w[a] - w[i])
-            scale = max(abs(w[a]), abs(w[i]), shortest)
+            gap = abs(w[row, a] - w[row, i])
+            scale = max(abs(w[row, a]), abs(w[row, i]), shortest)
             if not gap * MAX_AMPLIFICATION > scale:
                 return False
             if block_of[i] == block_of[a]:
@@ -183,7 +190,7 @@ def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped
                     total += L[i, j] * X[j, a]
                     loss[i, a] += abs(L[i, j]) * loss[j, a]
                     base[i, a] += abs(L[i, j]) * base[j, a]
-            X[i, a] = total / (w[a] - w[i])
+            X[i, a] = total / (w[row, a] - w[row, i])
             loss[i, a] /= gap
             base[i, a] /= scale
             if loss[i, a] > MAX_AMPLIFICATION * base[i, a]:
@@ -199,91 +206,92 @@ def couple(A, blocks, reachable, shortest, w, V, Vi):  # type: ignore[no-untyped
         for j in range(n):
             total = X[i, j] * 0.0
             for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
-                total += V[i, k] * X[k, j]
+                total += V[row, i, k] * X[k, j]
             T[i, j] = total
             total = X[i, j] * 0.0
             for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
-                total += Y[i, k] * Vi[k, j]
+                total += Y[i, k] * Vi[row, k, j]
             L[i, j] = total
-    V[:] = T
-    Vi[:] = L
+    for i in range(n):
+        for j in range(n):
+            V[row, i, j] = T[i, j]
+            Vi[row, i, j] = L[i, j]
     return True
 
 
-@njit(cache=True)
-def use_identity(w, V, Vi):  # type: ignore[no-untyped-def]
+@kernel()
+def use_identity(row, w, V, Vi):  # type: ignore[no-untyped-def]
     """Mark a row without eigenvectors: its state is kept in the system's own coordinates."""
-    w[:] = 0.0
-    V[:] = 0.0
-    Vi[:] = 0.0
-    for i in range(w.size):
-        V[i, i] = 1.0
-        Vi[i, i] = 1.0
+    for i in range(w.shape[1]):
+        w[row, i] = 0.0
+        for j in range(w.shape[1]):
+            V[row, i, j] = 0.0
+            Vi[row, i, j] = 0.0
+        V[row, i, i] = 1.0
+        Vi[row, i, i] = 1.0
 
 
-@njit(cache=True)
-def decompose_trees(pattern, blocks, parents, reachable, values, horizon):  # type: ignore[no-untyped-def]
+@kernel()
+def decompose_trees(pattern, blocks, parents, reachable, values, horizon, w, V, inverse, mode):  # type: ignore[no-untyped-def]
     """Decompose every row of a system whose blocks are all trees, in real arithmetic.
 
-    Returns
-    -------
-    w : (row, n), V : (row, n, n), inverse : (row, n, n), mode : (row,) int
+    Fills w (row, n), V (row, n, n), inverse (row, n, n), which come filled with 0, and mode (row,).
     """
     n_rows, n = values.shape[1], parents.size
-    w = np.zeros((n_rows, n))
-    V = np.zeros((n_rows, n, n))
-    inverse = np.zeros((n_rows, n, n))
-    mode = np.zeros(n_rows, np.int64)
     A = np.empty((n, n))
     shortest = 1.0 / max(horizon, 1e-300)
     for row in range(n_rows):
+        mode[row] = EIGEN
         if not assemble(pattern, values, row, A):
             mode[row] = INVALID
             continue
         good = True
         for b in range(blocks.size - 1):
-            good = good and tree_block(A, blocks[b], blocks[b + 1], parents, w[row], V[row], inverse[row])
-        if not (good and couple(A, blocks, reachable, shortest, w[row], V[row], inverse[row])):
-            use_identity(w[row], V[row], inverse[row])
+            good = good and tree_block(A, blocks[b], blocks[b + 1], parents, row, w, V, inverse)
+        if not (good and couple(A, blocks, reachable, shortest, row, w, V, inverse)):
+            use_identity(row, w, V, inverse)
             mode[row] = TAYLOR
-    return w, V, inverse, mode
 
 
-@njit(cache=True)
-def general_block(A, start, stop, w, V, U):  # type: ignore[no-untyped-def]
+@kernel()
+def general_block(A, start, stop, row, w, V, U):  # type: ignore[no-untyped-def]
     """Eigen-decomposition of any block, by LAPACK; False where its eigenvectors are too close to parallel."""
     size = stop - start
-    values, vectors = np.linalg.eig(A[start:stop, start:stop].astype(np.complex128))
-    copy = vectors.copy()
-    inverse = np.empty_like(copy)
+    block = np.zeros((size, size), np.complex128)
+    for i in range(size):
+        for j in range(size):
+            block[i, j] = A[start + i, start + j]
+    values, vectors = np.linalg.eig(block)
+    copy = np.zeros((size, size), np.complex128)
+    inverse = np.zeros((size, size), np.complex128)
+    for i in range(size):
+        for j in range(size):
+            copy[i, j] = vectors[i, j]
     if not invert(copy, inverse):
         return False
     for i in range(size):
-        w[start + i] = values[i]
+        w[row, start + i] = values[i]
         loss = 0.0
         for j in range(size):
-            V[start + i, start + j] = vectors[i, j]
-            U[start + i, start + j] = inverse[i, j]
+            V[row, start + i, start + j] = vectors[i, j]
+            U[row, start + i, start + j] = inverse[i, j]
             loss += abs(vectors[i, j] * inverse[j, i])
         if not loss < MAX_AMPLIFICATION:
             return False
     return True
 
 
-@njit(cache=True)
-def decompose_general(pattern, blocks, parents, reachable, values, horizon):  # type: ignore[no-untyped-def]
+@kernel()
+def decompose_general(pattern, blocks, parents, reachable, values, horizon, w, V, inverse, mode):  # type: ignore[no-untyped-def]
     """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
     n_rows, n = values.shape[1], parents.size
-    w = np.zeros((n_rows, n), np.complex128)
-    V = np.zeros((n_rows, n, n), np.complex128)
-    inverse = np.zeros((n_rows, n, n), np.complex128)
-    mode = np.zeros(n_rows, np.int64)
     A = np.empty((n, n))
-    w_real = np.zeros(n)
-    V_real = np.zeros((n, n))
-    U_real = np.zeros((n, n))
+    w_real = np.zeros((1, n))
+    V_real = np.zeros((1, n, n))
+    U_real = np.zeros((1, n, n))
     shortest = 1.0 / max(horizon, 1e-300)
     for row in range(n_rows):
+        mode[row] = EIGEN
         if not assemble(pattern, values, row, A):
             mode[row] = INVALID
             continue
@@ -291,13 +299,14 @@ def decompose_general(pattern, blocks, parents, reachable, values, horizon):  # 
         for b in range(blocks.size - 1):
             start, stop = blocks[b], blocks[b + 1]
             if parents[start] == GENERAL:
-                good = good and general_block(A, start, stop, w[row], V[row], inverse[row])
+                good = good and general_block(A, start, stop, row, w, V, inverse)
             else:
-                good = good and tree_block(A, start, stop, parents, w_real, V_real, U_real)
-                w[row, start:stop] = w_real[start:stop]
-                V[row, start:stop, start:stop] = V_real[start:stop, start:stop]
-                inverse[row, start:stop, start:stop] = U_real[start:stop, start:stop]
-        if not (good and couple(A, blocks, reachable, shortest, w[row], V[row], inverse[row])):
-            use_identity(w[row], V[row], inverse[row])
+                good = good and tree_block(A, start, stop, parents, FIRST_ROW, w_real, V_real, U_real)
+                for i in range(start, stop):
+                    w[row, i] = w_real[0, i]
+                    for j in range(start, stop):
+                        V[row, i, j] = V_real[0, i, j]
+                        inverse[row, i, j] = U_real[0, i, j]
+        if not (good and couple(A, blocks, reachable, shortest, row, w, V, inverse)):
+            use_identity(row, w, V, inverse)
             mode[row] = TAYLOR
-    return w, V, inverse, mode

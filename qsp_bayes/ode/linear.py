@@ -18,18 +18,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
-from qsp_bayes.ode.records import Records
-from qsp_bayes.ode.steady import phi, phi_prime, product, steady, steady_adjoint, weight
+from qsp_bayes.ode.jit import assign, kernel, zero
+from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_RECORD,
     AT_STOP,
     BOLUS,
     EQUILIBRIUM,
+    INPUTS,
     KIND,
     N_COLUMNS,
     OBSERVE,
@@ -41,6 +41,8 @@ from qsp_bayes.ode.timeline import (
     ROW,
     STATE,
     STEADY_CONSTANT,
+    TIME,
+    VALUE,
     count_steps,
     delivery,
     expand,
@@ -49,6 +51,9 @@ from qsp_bayes.ode.timeline import (
 
 # Second axis of `Trace.modes`.
 BEFORE, AFTER, DECAY, INTEGRAL = range(4)
+
+# Columns of `Trace.subjects`.
+FIRST_RECORD, FIRST_STEP, FAILED = range(3)
 
 
 class Matrix(NamedTuple):
@@ -77,18 +82,21 @@ class Modes(NamedTuple):
 class Trace(NamedTuple):
     """What the forward walk leaves for the backward one.
 
-    `bounds` and `offsets` hold where the records and the steps of each subject begin, `failed` which subjects could not be
-    solved.
+    Attributes
+    ----------
+    steps : (step, 2 + n) float
+        Time, value, and the input rates before the step.
+    codes : (step, 7) int
+    modes : (step, 4, n)
+        State before and after the step, and decay and integral factors of the interval before it.
+    subjects : (subject + 1, 3) int
+        Where the records and the steps of each subject begin, and whether it could not be solved.
     """
 
-    times: np.ndarray
-    values: np.ndarray
+    steps: np.ndarray
     codes: np.ndarray
     modes: np.ndarray
-    inputs: np.ndarray
-    bounds: np.ndarray
-    offsets: np.ndarray
-    failed: np.ndarray
+    subjects: np.ndarray
 
 
 class Adjoints(NamedTuple):
@@ -106,65 +114,79 @@ class Adjoints(NamedTuple):
     initial: np.ndarray
 
 
-@njit(cache=True)
-def subject_bounds(subject: np.ndarray) -> np.ndarray:
-    """First record of each subject, and the end."""
-    count = 0
-    for n in range(subject.size):
-        if n == 0 or subject[n] != subject[n - 1]:
-            count += 1
-    bounds = np.empty(count + 1, np.int64)
-    bounds[count] = subject.size
-    count = 0
-    for n in range(subject.size):
-        if n == 0 or subject[n] != subject[n - 1]:
-            bounds[count] = n
-            count += 1
-    return bounds
+class Scratch(NamedTuple):
+    """Working vectors of one walk: real ones over the states, and ones in the modes' coordinates."""
+
+    x: np.ndarray
+    x_bar: np.ndarray
+    total: np.ndarray
+    A: np.ndarray
+    z: np.ndarray
+    g: np.ndarray
+    s: np.ndarray
+    f: np.ndarray
+    seen: np.ndarray
 
 
-@njit(cache=True)
-def to_states(V, z, x):  # type: ignore[no-untyped-def]
-    """X = real(V z)."""
+@kernel()
+def make_scratch(w):  # type: ignore[no-untyped-def]
+    """Allocate working vectors, all 0."""
+    n = w.shape[1]
+    return Scratch(
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros((n, n)),
+        np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+    )
+
+
+@kernel()
+def to_states(V, row, z, x):  # type: ignore[no-untyped-def]
+    """Set x = real(V z)."""
     for i in range(x.size):
-        total = V[i, 0] * z[0]
+        total = V[row, i, 0] * z[0]
         for a in range(1, x.size):
-            total += V[i, a] * z[a]
+            total += V[row, i, a] * z[a]
         x[i] = total.real
 
 
-@njit(cache=True)
-def to_modes(inverse, x, z):  # type: ignore[no-untyped-def]
-    """Z = V^-1 x."""
+@kernel()
+def to_modes(inverse, row, x, z):  # type: ignore[no-untyped-def]
+    """Set z = V^-1 x."""
     for a in range(x.size):
-        total = inverse[a, 0] * x[0]
+        total = inverse[row, a, 0] * x[0]
         for i in range(1, x.size):
-            total += inverse[a, i] * x[i]
+            total += inverse[row, a, i] * x[i]
         z[a] = total
 
 
-@njit(cache=True)
-def adjoint_to_modes(V, x_bar, lam):  # type: ignore[no-untyped-def]
-    """L = V^T x_bar."""
+@kernel()
+def adjoint_to_modes(V, row, x_bar, lam):  # type: ignore[no-untyped-def]
+    """Set L = V^T x_bar."""
     for a in range(x_bar.size):
-        total = V[0, a] * x_bar[0]
+        total = V[row, 0, a] * x_bar[0]
         for i in range(1, x_bar.size):
-            total += V[i, a] * x_bar[i]
+            total += V[row, i, a] * x_bar[i]
         lam[a] = total
 
 
-@njit(cache=True)
-def adjoint_to_states(inverse, lam, x_bar):  # type: ignore[no-untyped-def]
-    """x_bar = real(V^-T L)."""
+@kernel()
+def adjoint_to_states(inverse, row, lam, x_bar):  # type: ignore[no-untyped-def]
+    """Set x_bar = real(V^-T L)."""
     for i in range(x_bar.size):
-        total = inverse[0, i] * lam[0]
+        total = inverse[row, 0, i] * lam[0]
         for a in range(1, x_bar.size):
-            total += inverse[a, i] * lam[a]
+            total += inverse[row, a, i] * lam[a]
         x_bar[i] = total.real
 
 
-@njit(cache=True)
-def is_driven(affine, values, codes, first, last):  # type: ignore[no-untyped-def]
+@kernel()
+def is_driven(affine, codes, first, last):  # type: ignore[no-untyped-def]
     """Whether b or an infusion acts on the subject at any time."""
     if affine.size > 0:
         return True
@@ -174,278 +196,280 @@ def is_driven(affine, values, codes, first, last):  # type: ignore[no-untyped-de
     return False
 
 
-@njit(cache=True)
-def total_input(matrix, row, inputs, total):  # type: ignore[no-untyped-def]
-    """b + u."""
-    for i in range(total.size):
-        total[i] = inputs[i]
-        if matrix.affine.size > 0:
-            total[i] += matrix.affine[i, row]
+@kernel()
+def load_initial(matrix, row, x):  # type: ignore[no-untyped-def]
+    """Set x to the initial state."""
+    zero(x)
+    if matrix.initial.size > 0:
+        for i in range(x.size):
+            x[i] = matrix.initial[i, row]
 
 
-@njit(cache=True)
-def dynamic_part(A, n_dynamic, dtype_like):  # type: ignore[no-untyped-def]
-    """The block of A over the states that are not accumulators, in the kernel's number type."""
-    part = np.zeros((n_dynamic, n_dynamic), dtype_like.dtype)
+@kernel()
+def load_affine(matrix, row, x):  # type: ignore[no-untyped-def]
+    """Set x = b."""
+    zero(x)
+    if matrix.affine.size > 0:
+        for i in range(x.size):
+            x[i] = matrix.affine[i, row]
+
+
+@kernel()
+def dynamic_part(A, n_dynamic, like):  # type: ignore[no-untyped-def]
+    """Return the block of A over the states that are not accumulators, in the type of numbers of `like`."""
+    part = np.zeros((n_dynamic, n_dynamic), like.dtype)
     for i in range(n_dynamic):
         for j in range(n_dynamic):
             part[i, j] = A[i, j]
     return part
 
 
-@njit(cache=True)
-def steady_arguments(records, code):  # type: ignore[no-untyped-def]
+@kernel()
+def head(x, size, like):  # type: ignore[no-untyped-def]
+    """Copy of the first entries of a vector, in the type of numbers of `like`."""
+    part = np.zeros(size, like.dtype)
+    for i in range(size):
+        part[i] = x[i]
+    return part
+
+
+@kernel()
+def steady_arguments(records, k, n, repeat):  # type: ignore[no-untyped-def]
     """Age, duration and interval of a steady-state step."""
-    k, n = code[ROUTE], code[RECORD]
     _, _, duration = delivery(records, k, n)
     interval = records.interval[n]
-    return -code[REPEAT] * interval - optional(records.lag, k, n, 0.0), duration, interval
+    return -repeat * interval - optional(records.lag, k, n, 0.0), duration, interval
 
 
-@njit(cache=True)
-def add_steady(kind, matrix, modes, A, row, source, age, duration, interval, z):  # type: ignore[no-untyped-def]
-    """Add f(A) source to the dynamic states; accumulators stay as they are."""
+@kernel()
+def add_steady(kind, matrix, modes, row, scratch, age, duration, interval, z):  # type: ignore[no-untyped-def]
+    """Add f(A) `scratch.total` to the dynamic states; accumulators stay as they are."""
     n, d = z.size, matrix.n_dynamic
     if modes.mode[row] != EIGEN:
-        z[:d] += steady(kind, dynamic_part(A, d, z), source[:d].astype(z.dtype), age, duration, interval)
+        part = np.zeros(d, z.dtype)
+        steady(kind, dynamic_part(scratch.A, d, z), head(scratch.total, d, z), age, duration, interval, part)
+        for a in range(d):
+            z[a] += part[a]
         return
-    V, inverse = modes.V[row], modes.inverse[row]
     for a in range(d):
-        s = inverse[a, 0] * source[0]
-        for i in range(1, d):
-            s += inverse[a, i] * source[i]
+        s = 0.0 * z[a]
+        for i in range(d):
+            s += modes.inverse[row, a, i] * scratch.total[i]
         if s == 0.0:
             continue
         f, _, _, _, _ = weight(kind, modes.w[row, a], age, duration, interval)
         z[a] += f * s
         for i in range(d, n):
-            z[i] -= V[i, a] * f * s
+            z[i] -= modes.V[row, i, a] * f * s
 
 
-@njit(cache=True)
-def clear_dynamic(matrix, modes, row, z):  # type: ignore[no-untyped-def]
-    """Set the dynamic states to 0; accumulators stay as they are."""
-    d = matrix.n_dynamic
-    if modes.mode[row] == EIGEN:
+@kernel()
+def apply_special(kind, matrix, modes, records, code, value, row, scratch, z):  # type: ignore[no-untyped-def]
+    """Apply a reset or a steady-state step to z."""
+    if kind == RESET:
+        load_initial(matrix, row, scratch.x)
+        to_modes(modes.inverse, row, scratch.x, z)
+        return
+    if kind == EQUILIBRIUM:
+        d = matrix.n_dynamic
         for a in range(d):
-            for i in range(d, z.size):
-                z[i] += modes.V[row, i, a] * z[a]
-    z[:d] = 0.0
+            if modes.mode[row] == EIGEN:
+                for i in range(d, z.size):
+                    z[i] += modes.V[row, i, a] * z[a]
+            z[a] = 0.0
+        if matrix.affine.size > 0:
+            load_affine(matrix, row, scratch.total)
+            add_steady(STEADY_CONSTANT, matrix, modes, row, scratch, 0.0, 0.0, 0.0, z)
+        return
+    zero(scratch.total)
+    scratch.total[code[STATE]] = value
+    age, duration, interval = steady_arguments(records, code[ROUTE], code[RECORD], code[REPEAT])
+    add_steady(kind, matrix, modes, row, scratch, age, duration, interval, z)
 
 
-@njit(cache=True)
+@kernel()
 def walk(matrix, modes, records, observed, trace, first, last, out):  # type: ignore[no-untyped-def]
     """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
-    n = modes.w.shape[1]
-    z = np.zeros(n, modes.w.dtype)
-    x = np.zeros(n)
-    g = np.zeros(n, modes.w.dtype)
+    w, V, inverse = modes.w, modes.V, modes.inverse
+    steps, codes = trace.steps, trace.codes
+    n = w.shape[1]
+    z = np.zeros(n, w.dtype)
     inputs = np.zeros(n)
-    total = np.zeros(n)
-    A = np.zeros((n, n))
-    driven = is_driven(matrix.affine, trace.values, trace.codes, first, last)
-    row = trace.codes[first, ROW]
-    now = min(0.0, trace.times[first])
+    scratch = make_scratch(w)
+    driven = is_driven(matrix.affine, codes, first, last)
+    row = codes[first, ROW]
+    now = min(0.0, steps[first, TIME])
     if modes.mode[row] == INVALID:
         return False
-    if matrix.initial.size > 0:
-        x[:] = matrix.initial[:, row]
-        to_modes(modes.inverse[row], x, z)
-    assembled = -1
-    refresh = True
+    load_initial(matrix, row, scratch.x)
+    to_modes(inverse, row, scratch.x, z)
+    assembled = row - row - 1
+    stale = driven
     for s in range(first, last):
-        code = trace.codes[s]
-        kind = code[KIND]
-        if code[ROW] != row:
-            to_states(modes.V[row], z, x)
-            row = code[ROW]
+        kind = codes[s, KIND]
+        if codes[s, ROW] != row:
+            to_states(V, row, z, scratch.x)
+            row = codes[s, ROW]
             if modes.mode[row] == INVALID:
                 return False
-            to_modes(modes.inverse[row], x, z)
-            refresh = True
-        V, inverse, w = modes.V[row], modes.inverse[row], modes.w[row]
+            to_modes(inverse, row, scratch.x, z)
+            stale = driven
+        if stale:
+            load_affine(matrix, row, scratch.total)
+            for i in range(n):
+                scratch.total[i] += inputs[i]
+            to_modes(inverse, row, scratch.total, scratch.g)
+            stale = False
         if driven:
-            if refresh:
-                total_input(matrix, row, inputs, total)
-                to_modes(inverse, total, g)
-                refresh = False
-            trace.inputs[s] = inputs
-        if assembled != row and (modes.mode[row] != EIGEN or kind >= EQUILIBRIUM):
-            assemble(matrix.pattern, matrix.values, row, A)
+            for i in range(n):
+                steps[s, INPUTS + i] = inputs[i]
+        eigen = modes.mode[row] == EIGEN
+        if assembled != row and not eigen:
+            assemble(matrix.pattern, matrix.values, row, scratch.A)
             assembled = row
-        dt = trace.times[s] - now
-        now = trace.times[s]
+        dt = steps[s, TIME] - now
+        now = steps[s, TIME]
         if dt > 0.0:
-            if modes.mode[row] == EIGEN:
+            if eigen:
                 for a in range(n):
-                    decay = np.exp(w[a] * dt)
+                    decay = np.exp(w[row, a] * dt)
                     trace.modes[s, DECAY, a] = decay
                     z[a] *= decay
-                if driven:
-                    for a in range(n):
-                        integral = dt * phi(w[a] * dt)
+                    if driven:
+                        integral = dt * phi(w[row, a] * dt)
                         trace.modes[s, INTEGRAL, a] = integral
-                        z[a] += integral * g[a]
+                        z[a] += integral * scratch.g[a]
             else:
-                taylor.propagate(A, g, dt, z)
-        trace.modes[s, BEFORE] = z
+                taylor.propagate(scratch.A, scratch.g, dt, z)
+        for a in range(n):
+            trace.modes[s, BEFORE, a] = z[a]
         if kind == OBSERVE:
             for q in range(observed.size):
                 i = observed[q]
-                value = V[i, 0] * z[0]
+                value = V[row, i, 0] * z[0]
                 for a in range(1, n):
-                    value += V[i, a] * z[a]
-                out[code[RECORD], q] = value.real
+                    value += V[row, i, a] * z[a]
+                out[codes[s, RECORD], q] = value.real
         elif kind == BOLUS:
             for a in range(n):
-                z[a] += inverse[a, code[STATE]] * trace.values[s]
+                z[a] += inverse[row, a, codes[s, STATE]] * steps[s, VALUE]
         elif kind == RATE:
-            inputs[code[STATE]] += trace.values[s]
-            refresh = True
-        elif kind == RESET:
-            x[:] = 0.0
-            if matrix.initial.size > 0:
-                x[:] = matrix.initial[:, row]
-            to_modes(inverse, x, z)
-            inputs[:] = 0.0
-            refresh = True
+            inputs[codes[s, STATE]] += steps[s, VALUE]
+            stale = True
         else:
-            total[:] = 0.0
-            if kind == EQUILIBRIUM:
-                clear_dynamic(matrix, modes, row, z)
-                inputs[:] = 0.0
-                refresh = True
-                if matrix.affine.size > 0:
-                    total[:] = matrix.affine[:, row]
-                    add_steady(STEADY_CONSTANT, matrix, modes, A, row, total, 0.0, 0.0, 0.0, z)
-            else:
-                total[code[STATE]] = trace.values[s]
-                age, duration, interval = steady_arguments(records, code)
-                add_steady(kind, matrix, modes, A, row, total, age, duration, interval, z)
-        trace.modes[s, AFTER] = z
-    finite = True
+            apply_special(kind, matrix, modes, records, codes[s], steps[s, VALUE], row, scratch, z)
+            if kind == RESET or kind == EQUILIBRIUM:
+                zero(inputs)
+                stale = driven
+        for a in range(n):
+            trace.modes[s, AFTER, a] = z[a]
+    finite = 0.0
     for a in range(n):
-        finite = finite and np.isfinite(z[a].real)
-    return finite
+        finite += abs(z[a])
+    return np.isfinite(finite)
 
 
-@njit(cache=True)
-def forward(matrix, modes, records, observed):  # type: ignore[no-untyped-def]
+@kernel()
+def count_all(records, subjects):  # type: ignore[no-untyped-def]
+    """Find where each subject's records begin, which cannot be expanded, and how many steps there are at most."""
+    subject = records.subject
+    count, capacity = np.int64(0), np.int64(0)
+    for n in range(subject.size):
+        if n == 0 or subject[n] != subject[n - 1]:
+            subjects[count, FIRST_RECORD] = n
+            count += 1
+    subjects[count, FIRST_RECORD] = subject.size
+    for i in range(count):
+        n_steps = count_steps(records, subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD])
+        subjects[i, FAILED] = n_steps < 0
+        capacity += max(n_steps, 0)
+    return capacity
+
+
+@kernel()
+def forward(matrix, modes, records, observed, trace, out):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
-    Returns
-    -------
-    out : (record, observed state) float
-        States at the observation records; 0 at other records, NaN for a subject that cannot be solved.
-    trace : Trace
+    `out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN for a subject
+    that cannot be solved.
     """
-    bounds = subject_bounds(records.subject)
-    n_subjects = bounds.size - 1
-    n = modes.w.shape[1]
-    offsets = np.zeros(n_subjects + 1, np.int64)
-    capacity = 0
-    largest = 0
-    for i in range(n_subjects):
-        count = count_steps(records, bounds[i], bounds[i + 1])
-        capacity += max(count, 0)
-        largest = max(largest, count)
-    trace = Trace(
-        np.empty(capacity),
-        np.empty(capacity),
-        np.empty((capacity, N_COLUMNS), np.int64),
-        np.empty((capacity, 4, n), modes.w.dtype),
-        np.empty((capacity, n)),
-        bounds,
-        offsets,
-        np.zeros(n_subjects, np.bool_),
-    )
-    pending = (np.empty(largest), np.empty(largest), np.empty((largest, N_COLUMNS), np.int64))
-    out = np.zeros((records.time.size, observed.size))
-    start = 0
-    for i in range(n_subjects):
-        count = count_steps(records, bounds[i], bounds[i + 1])
-        good = count >= 0
+    subjects = trace.subjects
+    waiting_steps = np.empty((trace.codes.shape[0], INPUTS))
+    waiting_codes = np.empty((trace.codes.shape[0], N_COLUMNS), np.int64)
+    start = np.int64(0)
+    for i in range(subjects.shape[0] - 1):
+        first, last = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]
+        subjects[i, FIRST_STEP] = start
         stop = start
-        if good:
-            stop = start + expand(
-                records, bounds[i], bounds[i + 1], trace.times, trace.values, trace.codes, start, pending
-            )
-            good = stop == start or walk(matrix, modes, records, observed, trace, start, stop, out)
-        if not good:
-            trace.failed[i] = True
-            for q in range(bounds[i], bounds[i + 1]):
-                out[q] = np.nan
+        if subjects[i, FAILED] == 0:
+            stop = expand(records, first, last, trace.steps, trace.codes, start, waiting_steps, waiting_codes)
+            if stop > start:
+                subjects[i, FAILED] = not walk(matrix, modes, records, observed, trace, start, stop, out)
+        if subjects[i, FAILED] != 0:
+            for n in range(first, last):
+                for q in range(observed.size):
+                    out[n, q] = np.nan
         start = stop
-        offsets[i + 1] = stop
-    return out, trace
+        subjects[i + 1, FIRST_STEP] = stop
 
 
-@njit(cache=True)
+@kernel()
 def flush(matrix, modes, row, M, bar):  # type: ignore[no-untyped-def]
     """Turn what was gathered in the modes' coordinates into derivatives of the entries of A, and clear it."""
     n = M.shape[0]
     if modes.mode[row] == EIGEN:
-        w, V, inverse = modes.w[row], modes.V[row], modes.inverse[row]
+        T = np.zeros((n, n), M.dtype)
         for a in range(n):
             for b in range(n):
                 if a != b and matrix.reachable[a, b]:
-                    M[a, b] /= w[b] - w[a]
-        T = np.zeros_like(M)
+                    M[a, b] /= modes.w[row, b] - modes.w[row, a]
         for i in range(n):
             for a in range(n):
-                v = inverse[a, i]
-                if v != 0.0:
-                    for b in range(n):
-                        T[i, b] += v * M[a, b]
+                for b in range(n):
+                    T[i, b] += modes.inverse[row, a, i] * M[a, b]
         for k in range(matrix.pattern.shape[0]):
-            i, j = matrix.pattern[k, 0], matrix.pattern[k, 1]
-            total = T[i, 0] * V[j, 0]
-            for b in range(1, n):
-                total += T[i, b] * V[j, b]
+            total = T[0, 0] * 0.0
+            for b in range(n):
+                total += T[matrix.pattern[k, 0], b] * modes.V[row, matrix.pattern[k, 1], b]
             bar.values[k, row] += total.real
     else:
         for k in range(matrix.pattern.shape[0]):
             bar.values[k, row] += M[matrix.pattern[k, 0], matrix.pattern[k, 1]].real
-    M[:] = 0.0
+    for a in range(n):
+        for b in range(n):
+            M[a, b] = 0.0
 
 
-@njit(cache=True)
-def add_steady_adjoint(kind, matrix, modes, A, row, source, age, duration, interval, lam, M, source_bar):  # type: ignore[no-untyped-def]
-    """Adjoint of `add_steady`: gather in M and `source_bar`; return the derivatives of age, duration and interval."""
+@kernel()
+def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interval, lam, M):  # type: ignore[no-untyped-def]
+    """Adjoint of `add_steady`: gather in M and `scratch.x_bar`; return the derivatives of age, duration and interval."""
     n, d = lam.size, matrix.n_dynamic
+    zero(scratch.x_bar)
     if modes.mode[row] != EIGEN:
         A_bar = np.zeros((d, d), lam.dtype)
-        s_bar = np.zeros(d, lam.dtype)
-        result = steady_adjoint(
-            kind,
-            dynamic_part(A, d, lam),
-            source[:d].astype(lam.dtype),
-            age,
-            duration,
-            interval,
-            lam[:d].copy(),
-            A_bar,
-            s_bar,
-        )
-        M[:d, :d] += A_bar
+        source_bar = np.zeros(d, lam.dtype)
+        age_bar, duration_bar, interval_bar = steady_adjoint(
+            kind, dynamic_part(scratch.A, d, lam), head(scratch.total, d, lam), age, duration, interval,
+            head(lam, d, lam), A_bar, source_bar,
+        )  # fmt: skip
         for i in range(d):
-            source_bar[i] += s_bar[i].real
-        return result
-    V, inverse, w = modes.V[row], modes.inverse[row], modes.w[row]
-    s = np.zeros(d, lam.dtype)
-    f = np.zeros(d, lam.dtype)
-    seen = np.zeros(d, lam.dtype)  # the adjoint as the dynamic states alone see it
+            scratch.x_bar[i] = source_bar[i].real
+            for j in range(d):
+                M[i, j] += A_bar[i, j]
+        return age_bar, duration_bar, interval_bar
+    s, f, seen = scratch.s, scratch.f, scratch.seen
     age_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0
     for a in range(d):
-        seen[a] = lam[a]
+        s[a] = 0.0
+        f[a] = 0.0
+        seen[a] = lam[a]  # the adjoint as the dynamic states alone see it
         for i in range(d, n):
-            seen[a] -= V[i, a] * lam[i]
+            seen[a] -= modes.V[row, i, a] * lam[i]
         for i in range(d):
-            s[a] += inverse[a, i] * source[i]
-        # A mode that the source does not reach contributes nothing, decaying or not.
-        if s[a] == 0.0 and not w[a].real < 0.0:
-            continue
-        value, slope, by_age, by_duration, by_interval = weight(kind, w[a], age, duration, interval)
+            s[a] += modes.inverse[row, a, i] * scratch.total[i]
+        if s[a] == 0.0 and not modes.w[row, a].real < 0.0:
+            continue  # not excited: it contributes nothing, decaying or not
+        value, slope, by_age, by_duration, by_interval = weight(kind, modes.w[row, a], age, duration, interval)
         f[a] = value
         M[a, a] += slope * seen[a] * s[a]
         age_bar += (by_age * seen[a] * s[a]).real
@@ -456,220 +480,190 @@ def add_steady_adjoint(kind, matrix, modes, A, row, source, age, duration, inter
             if a != b and matrix.reachable[a, b]:
                 M[a, b] += (f[b] - f[a]) * seen[a] * s[b]
     for i in range(d):
-        total = inverse[0, i] * (f[0] * seen[0])
-        for a in range(1, d):
-            total += inverse[a, i] * (f[a] * seen[a])
-        source_bar[i] += total.real
+        for a in range(d):
+            scratch.x_bar[i] += (modes.inverse[row, a, i] * f[a] * seen[a]).real
     return age_bar, duration_bar, interval_bar
 
 
-@njit(cache=True)
-def clear_dynamic_adjoint(matrix, modes, row, lam):  # type: ignore[no-untyped-def]
-    """Adjoint of `clear_dynamic`."""
-    d = matrix.n_dynamic
-    for a in range(d):
-        lam[a] = 0.0
-        if modes.mode[row] == EIGEN:
-            for i in range(d, lam.size):
-                lam[a] += modes.V[row, i, a] * lam[i]
+@kernel()
+def special_adjoint(kind, matrix, modes, records, code, value, row, scratch, lam, M, bar):  # type: ignore[no-untyped-def]
+    """Adjoint of `apply_special`; return the derivatives of value, lag, duration and interval."""
+    if kind == RESET:
+        if matrix.initial.size > 0:
+            adjoint_to_states(modes.inverse, row, lam, scratch.x_bar)
+            for i in range(lam.size):
+                bar.initial[i, row] += scratch.x_bar[i]
+        zero(lam)
+        return 0.0, 0.0, 0.0, 0.0
+    if kind == EQUILIBRIUM:
+        if matrix.affine.size > 0:
+            load_affine(matrix, row, scratch.total)
+            add_steady_adjoint(STEADY_CONSTANT, matrix, modes, row, scratch, 0.0, 0.0, 0.0, lam, M)
+            for i in range(lam.size):
+                bar.affine[i, row] += scratch.x_bar[i]
+        d = matrix.n_dynamic
+        for a in range(d):
+            lam[a] = 0.0
+            if modes.mode[row] == EIGEN:
+                for i in range(d, lam.size):
+                    lam[a] += modes.V[row, i, a] * lam[i]
+        return 0.0, 0.0, 0.0, 0.0
+    zero(scratch.total)
+    scratch.total[code[STATE]] = value
+    age, duration, interval = steady_arguments(records, code[ROUTE], code[RECORD], code[REPEAT])
+    age_bar, duration_bar, interval_bar = add_steady_adjoint(
+        kind, matrix, modes, row, scratch, age, duration, interval, lam, M
+    )
+    return scratch.x_bar[code[STATE]], -age_bar, duration_bar, interval_bar - code[REPEAT] * age_bar
 
 
-@njit(cache=True)
-def share_among_inputs(records, bar, k, n, amount_bar, rate_bar, duration_bar):  # type: ignore[no-untyped-def]
-    """Pass derivatives of a delivery's amount, rate and duration on to AMT, F, rate and duration as they were given."""
-    amount, rate, duration = delivery(records, k, n)
-    F = optional(records.bioavailability, k, n, 1.0)
+@kernel()
+def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ignore[no-untyped-def]
+    """Pass derivatives of what a delivery adds (amount or rate) and of its duration on to AMT, F, rate and duration."""
+    _, rate, duration = delivery(records, k, n)
+    amount_bar = value_bar
     if rate > 0.0:
         if optional(records.rate, k, n, 0.0) > 0.0:  # duration = amount / rate
-            amount_bar += duration_bar / rate
-            bar.rate[k, n] += rate_bar - duration_bar * duration / rate
+            amount_bar = duration_bar / rate
+            bar.rate[k, n] += value_bar - duration_bar * duration / rate
         else:  # rate = amount / duration
-            amount_bar += rate_bar / duration
-            bar.duration[k, n] += duration_bar - rate_bar * rate / duration
-    bar.amount[n] += amount_bar * F
+            amount_bar = value_bar / duration
+            bar.duration[k, n] += duration_bar - value_bar * rate / duration
+    bar.amount[n] += amount_bar * optional(records.bioavailability, k, n, 1.0)
     if bar.bioavailability.size > 0:
         bar.bioavailability[k, n] += amount_bar * records.amount[n]
 
 
-@njit(cache=True)
+@kernel()
+def state_at_start(matrix, modes, trace, s, first, row, scratch):  # type: ignore[no-untyped-def]
+    """Set `scratch.z` to the state at the start of the interval before step s, in the coordinates of that interval's row."""
+    if s == first:
+        load_initial(matrix, row, scratch.x)
+    elif trace.codes[s - 1, ROW] == row:
+        for a in range(scratch.z.size):
+            scratch.z[a] = trace.modes[s - 1, AFTER, a]
+        return
+    else:
+        to_states(modes.V, trace.codes[s - 1, ROW], trace.modes[s - 1, AFTER], scratch.x)
+    to_modes(modes.inverse, row, scratch.x, scratch.z)
+
+
+@kernel()
 def walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar):  # type: ignore[no-untyped-def]
     """Walk one subject's steps backward and add to the derivatives."""
-    n = modes.w.shape[1]
-    lam = np.zeros(n, modes.w.dtype)
-    back = np.zeros(n, modes.w.dtype)
-    g = np.zeros(n, modes.w.dtype)
-    area = np.zeros(n, modes.w.dtype)
-    M = np.zeros((n, n), modes.w.dtype)
-    x = np.zeros(n)
-    x_bar = np.zeros(n)
-    total = np.zeros(n)
-    source_bar = np.zeros(n)
+    w, V, inverse = modes.w, modes.V, modes.inverse
+    steps, codes = trace.steps, trace.codes
+    n = w.shape[1]
+    lam = np.zeros(n, w.dtype)
+    area = np.zeros(n, w.dtype)
+    M = np.zeros((n, n), w.dtype)
     input_bar = np.zeros(n)
-    A = np.zeros((n, n))
-    driven = is_driven(matrix.affine, trace.values, trace.codes, first, last)
-    row = trace.codes[last - 1, ROW]
-    assembled = -1
+    scratch = make_scratch(w)
+    driven = is_driven(matrix.affine, codes, first, last)
+    row = codes[last - 1, ROW]
+    assembled = row - row - 1
     hamiltonian = 0.0
     for s in range(last - 1, first - 1, -1):
-        code = trace.codes[s]
-        kind = code[KIND]
-        k, n_record = code[ROUTE], code[RECORD]
-        if code[ROW] != row:
+        kind, record, route = codes[s, KIND], codes[s, RECORD], codes[s, ROUTE]
+        if codes[s, ROW] != row:
             flush(matrix, modes, row, M, bar)
-            adjoint_to_states(modes.inverse[row], lam, x_bar)
-            row = code[ROW]
-            adjoint_to_modes(modes.V[row], x_bar, lam)
-        V, inverse, w = modes.V[row], modes.inverse[row], modes.w[row]
-        if assembled != row and (modes.mode[row] != EIGEN or kind >= EQUILIBRIUM):
-            assemble(matrix.pattern, matrix.values, row, A)
+            adjoint_to_states(inverse, row, lam, scratch.x_bar)
+            row = codes[s, ROW]
+            adjoint_to_modes(V, row, scratch.x_bar, lam)
+        eigen = modes.mode[row] == EIGEN
+        if assembled != row and not eigen:
+            assemble(matrix.pattern, matrix.values, row, scratch.A)
             assembled = row
-        amount_bar, rate_bar, duration_bar, lag_bar, interval_bar = 0.0, 0.0, 0.0, 0.0, 0.0
+
+        # The step itself.
+        value_bar, lag_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0, 0.0
         if kind == OBSERVE:
             for q in range(observed.size):
                 for a in range(n):
-                    lam[a] += V[observed[q], a] * out_bar[n_record, q]
+                    lam[a] += V[row, observed[q], a] * out_bar[record, q]
         elif kind == BOLUS:
             for a in range(n):
-                amount_bar += (inverse[a, code[STATE]] * lam[a]).real
+                value_bar += (inverse[row, a, codes[s, STATE]] * lam[a]).real
         elif kind == RATE:
-            rate_bar = input_bar[code[STATE]] if code[ANCHOR] != AT_STOP else -input_bar[code[STATE]]
-        elif kind == RESET:
-            if matrix.initial.size > 0:
-                adjoint_to_states(inverse, lam, x_bar)
-                for i in range(n):
-                    bar.initial[i, row] += x_bar[i]
-            lam[:] = 0.0
-            input_bar[:] = 0.0
+            value_bar = input_bar[codes[s, STATE]]
+            if codes[s, ANCHOR] == AT_STOP:
+                value_bar = -value_bar
         else:
-            total[:] = 0.0
-            source_bar[:] = 0.0
-            if kind == EQUILIBRIUM:
-                if matrix.affine.size > 0:
-                    total[:] = matrix.affine[:, row]
-                    add_steady_adjoint(
-                        STEADY_CONSTANT, matrix, modes, A, row, total, 0.0, 0.0, 0.0, lam, M, source_bar
-                    )  # fmt: skip
-                    for i in range(n):
-                        bar.affine[i, row] += source_bar[i]
-                clear_dynamic_adjoint(matrix, modes, row, lam)
-                input_bar[:] = 0.0
-            else:
-                total[code[STATE]] = trace.values[s]
-                age, duration, interval = steady_arguments(records, code)
-                age_bar, duration_bar, interval_bar = add_steady_adjoint(
-                    kind, matrix, modes, A, row, total, age, duration, interval, lam, M, source_bar
-                )
-                lag_bar -= age_bar
-                interval_bar -= code[REPEAT] * age_bar
-                _, rate, _ = delivery(records, k, n_record)
-                if rate > 0.0:
-                    rate_bar = source_bar[code[STATE]]
-                elif kind == STEADY_CONSTANT:
-                    rate_bar = 0.0
-                else:
-                    amount_bar = source_bar[code[STATE]]
+            value_bar, lag_bar, duration_bar, interval_bar = special_adjoint(
+                kind, matrix, modes, records, codes[s], steps[s, VALUE], row, scratch, lam, M, bar
+            )
+            if kind == RESET or kind == EQUILIBRIUM:
+                zero(input_bar)
 
-        # The interval before the step.
-        start = trace.times[s - 1] if s > first else min(0.0, trace.times[first])
-        dt = trace.times[s] - start
+        # Its time: the jump of the Hamiltonian, which is constant over the interval before it.
+        start = steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME])
+        dt = steps[s, TIME] - start
         if driven:
-            total_input(matrix, row, trace.inputs[s], total)
-            to_modes(inverse, total, g)
-        end = trace.modes[s, BEFORE]
+            load_affine(matrix, row, scratch.total)
+            for i in range(n):
+                scratch.total[i] += steps[s, INPUTS + i]
+            to_modes(inverse, row, scratch.total, scratch.g)
         before = 0.0
-        if modes.mode[row] == EIGEN:
+        if eigen:
             for a in range(n):
-                before += (lam[a] * (w[a] * end[a] + g[a])).real
+                before += (lam[a] * (w[row, a] * trace.modes[s, BEFORE, a] + scratch.g[a])).real
         else:
-            slope = product(A, end)
-            for a in range(n):
-                before += (lam[a] * (slope[a] + g[a])).real
+            before = slope_product(lam, scratch.A, trace.modes[s, BEFORE], scratch.g)
         time_bar = before - hamiltonian
         hamiltonian = before
-
-        bar.time[n_record] += time_bar
-        if kind != OBSERVE and kind != RESET and kind != EQUILIBRIUM:
-            if code[ANCHOR] != AT_RECORD:
+        bar.time[record] += time_bar
+        if kind == BOLUS or kind == RATE or kind > EQUILIBRIUM:
+            if codes[s, ANCHOR] != AT_RECORD:
                 lag_bar += time_bar
-                interval_bar += code[REPEAT] * time_bar
-                if code[ANCHOR] == AT_STOP:
+                interval_bar += codes[s, REPEAT] * time_bar
+                if codes[s, ANCHOR] == AT_STOP:
                     duration_bar += time_bar
             if bar.lag.size > 0:
-                bar.lag[k, n_record] += lag_bar
-            bar.interval[n_record] += interval_bar
-            share_among_inputs(records, bar, k, n_record, amount_bar, rate_bar, duration_bar)
+                bar.lag[route, record] += lag_bar
+            bar.interval[record] += interval_bar
+            share_among_inputs(records, bar, route, record, value_bar, duration_bar)
 
+        # The interval before it.
         if dt > 0.0:
-            area[:] = 0.0
-            if modes.mode[row] == EIGEN:
+            state_at_start(matrix, modes, trace, s, first, row, scratch)
+            z = scratch.z
+            if eigen:
                 for a in range(n):
-                    back[a] = lam[a] * trace.modes[s, DECAY, a]
-                if s > first and code[ROW] == trace.codes[s - 1, ROW]:
-                    z = trace.modes[s - 1, AFTER]
-                else:
-                    state_at_start(matrix, modes, trace, s, first, row, x, area)
-                    z = area.copy()
-                    area[:] = 0.0
-                if driven:
-                    for a in range(n):
-                        area[a] = trace.modes[s, INTEGRAL, a] * lam[a]
-                        M[a, a] += g[a] * dt * dt * phi_prime(w[a] * dt) * lam[a]
-                for a in range(n):
-                    M[a, a] += dt * back[a] * z[a]
+                    end_a = lam[a]
+                    start_a = end_a * trace.modes[s, DECAY, a]
+                    M[a, a] += dt * start_a * z[a]
+                    area[a] = 0.0
+                    if driven:
+                        area[a] = trace.modes[s, INTEGRAL, a] * end_a
+                        M[a, a] += scratch.g[a] * dt * dt * phi_prime(w[row, a] * dt) * end_a
                     for b in range(n):
                         if a != b and matrix.reachable[a, b]:
-                            M[a, b] += lam[a] * end[b] - back[a] * z[b] - g[b] * area[a]
-                lam[:] = back
+                            M[a, b] += end_a * trace.modes[s, BEFORE, b] - start_a * z[b] - scratch.g[b] * area[a]
+                    lam[a] = start_a
             else:
-                z = np.empty_like(lam)
-                state_at_start(matrix, modes, trace, s, first, row, x, z)
-                taylor.propagate_adjoint(A, g, dt, z, lam, M, area)
+                zero(area)
+                taylor.propagate_adjoint(scratch.A, scratch.g, dt, z, lam, M, area)
             if driven:
-                adjoint_to_states(inverse, area, x_bar)
+                adjoint_to_states(inverse, row, area, scratch.x_bar)
                 for i in range(n):
-                    input_bar[i] += x_bar[i]
-                if matrix.affine.size > 0:
-                    for i in range(n):
-                        bar.affine[i, row] += x_bar[i]
+                    input_bar[i] += scratch.x_bar[i]
+                    if matrix.affine.size > 0:
+                        bar.affine[i, row] += scratch.x_bar[i]
     flush(matrix, modes, row, M, bar)
     if matrix.initial.size > 0:
-        adjoint_to_states(modes.inverse[row], lam, x_bar)
+        adjoint_to_states(inverse, row, lam, scratch.x_bar)
         for i in range(n):
-            bar.initial[i, row] += x_bar[i]
+            bar.initial[i, row] += scratch.x_bar[i]
 
 
-@njit(cache=True)
-def state_at_start(matrix, modes, trace, s, first, row, x, z):  # type: ignore[no-untyped-def]
-    """State at the start of the interval before step s, in the coordinates of that interval's row."""
-    x[:] = 0.0
-    if s > first:
-        to_states(modes.V[trace.codes[s - 1, ROW]], trace.modes[s - 1, AFTER], x)
-    elif matrix.initial.size > 0:
-        x[:] = matrix.initial[:, row]
-    to_modes(modes.inverse[row], x, z)
-
-
-@njit(cache=True)
-def backward(matrix, modes, records, observed, trace, out_bar):  # type: ignore[no-untyped-def]
-    """Derivatives of sum(out_bar * out) with respect to every input of `forward`; NaN for a subject that failed."""
-    bar = Adjoints(
-        np.zeros_like(records.time),
-        np.zeros_like(records.amount),
-        np.zeros_like(records.bioavailability),
-        np.zeros_like(records.lag),
-        np.zeros_like(records.rate),
-        np.zeros_like(records.duration),
-        np.zeros_like(records.interval),
-        np.zeros_like(matrix.values),
-        np.zeros_like(matrix.affine),
-        np.zeros_like(matrix.initial),
-    )
-    for i in range(trace.bounds.size - 1):
-        first, last = trace.offsets[i], trace.offsets[i + 1]
-        if not trace.failed[i]:
-            if last > first:
-                walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar)
-        else:
-            for n in range(trace.bounds[i], trace.bounds[i + 1]):
-                bar.values[:, records.row[n]] = np.nan
-    return bar
+@kernel()
+def backward(matrix, modes, records, observed, trace, out_bar, bar):  # type: ignore[no-untyped-def]
+    """Add the derivatives of sum(out_bar * out) to those in `bar`; NaN for the rows of a subject that failed."""
+    for i in range(trace.subjects.shape[0] - 1):
+        first, last = trace.subjects[i, FIRST_STEP], trace.subjects[i + 1, FIRST_STEP]
+        if trace.subjects[i, FAILED] != 0:
+            for n in range(trace.subjects[i, FIRST_RECORD], trace.subjects[i + 1, FIRST_RECORD]):
+                for k in range(bar.values.shape[0]):
+                    bar.values[k, records.row[n]] = np.nan
+        elif last > first:
+            walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar)

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from pathlib import Path
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
-from qsp_bayes.ode import linear
-from qsp_bayes.ode.decomposition import decompose_general, decompose_trees
-from qsp_bayes.ode.records import Records
+from qsp_bayes.ode import callbacks
+from qsp_bayes.ode.callbacks import FLOAT_INPUTS, INPUTS, N_ROWS
+from qsp_bayes.ode.jit import KERNEL_VERSION, TABLE_WIDTH, contiguous, describe, describe_all, export
+from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
+from qsp_bayes.ode.timeline import N_COLUMNS
 
-FLOAT_INPUTS = (
-    "time",
-    "amount",
-    "bioavailability",
-    "lag",
-    "rate",
-    "duration",
-    "interval",
-    "values",
-    "affine",
-    "initial",
-)
-"""Inputs with derivatives, in the order in which `linear.Adjoints` returns them."""
-INTEGER_INPUTS = ("subject", "row", "evid", "state", "additional", "steady_state")
-STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "parents", "observed", "n_dynamic")
-
-KERNEL_VERSION = hashlib.sha256(
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-).hexdigest()
-"""Part of the key under which compiled code is cached: any change to the engine's source makes a new one."""
+N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
+FIRST_TRACE, FIRST_MODES = callbacks.FIRST_TRACE, callbacks.FIRST_MODES
+STATES, FIRST_ADJOINT = callbacks.STATES, callbacks.FIRST_ADJOINT
 
 
 class LinearSolve(Op):
@@ -46,49 +31,43 @@ class LinearSolve(Op):
     ----------
     general : bool
         Whether some block of A needs the general eigenvalue solver, in complex arithmetic.
-    locf : bool
-        Whether parameters at a record hold from it on.
     """
 
-    __props__ = ("general", "locf")
+    __props__ = ("general",)
 
-    def __init__(self, general: bool, locf: bool) -> None:
-        self.general, self.locf = general, locf
+    def __init__(self, general: bool) -> None:
+        self.general = general
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take float, integer and structure inputs, in the order of the names above."""
-        variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[: len(FLOAT_INPUTS)]]
-        variables += [pt.as_tensor_variable(x) for x in inputs[len(FLOAT_INPUTS) :]]
+        """Take the inputs named in `callbacks.INPUTS`, in that order."""
+        variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[:N_FLOAT]]
+        variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT:]]
         number = "complex128" if self.general else "float64"
         outputs = [
-            pt.tensor(name, dtype=dtype, shape=shape)
-            for name, dtype, shape in (
-                ("states", "float64", (None, None)),
-                ("times", "float64", (None,)),
-                ("step_values", "float64", (None,)),
-                ("codes", "int64", (None, None)),
-                ("modes", number, (None, None, None)),
-                ("inputs", "float64", (None, None)),
-                ("bounds", "int64", (None,)),
-                ("offsets", "int64", (None,)),
-                ("failed", "bool", (None,)),
-                ("w", number, (None, None)),
-                ("V", number, (None, None, None)),
-                ("inverse", number, (None, None, None)),
-                ("mode", "int64", (None,)),
+            pt.tensor(name, dtype=dtype, shape=(None,) * ndim)
+            for name, dtype, ndim in (
+                ("states", "float64", 2),
+                ("steps", "float64", 2),
+                ("codes", "int64", 2),
+                ("modes", number, 3),
+                ("subjects", "int64", 2),
+                ("w", number, 2),
+                ("V", number, 3),
+                ("inverse", number, 3),
+                ("mode", "int64", 1),
             )
         ]
         return Apply(self, variables, outputs)
 
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, solver(self.general, self.locf)(*inputs), strict=True):
+        for storage, value in zip(outputs, from_python(solver, self.general)(*inputs), strict=True):
             storage[0] = value
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Only the states depend, differentiably, on the inputs, and only on the float ones."""
         n_outputs = len(node.outputs)
-        return [[k < len(FLOAT_INPUTS)] + [False] * (n_outputs - 1) for k in range(len(node.inputs))]
+        return [[k < N_FLOAT] + [False] * (n_outputs - 1) for k in range(N_INPUTS)]
 
     def pullback(
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
@@ -96,87 +75,119 @@ class LinearSolve(Op):
         """Walk the trace backward."""
         if isinstance(cotangents[0].type, DisconnectedType):
             return [disconnected_type() for _ in inputs]
-        derivatives = LinearSolveAdjoint(self.general, self.locf)(*inputs, *outputs[1:], cotangents[0])
-        return [*derivatives, *(disconnected_type() for _ in inputs[len(FLOAT_INPUTS) :])]
+        derivatives = LinearSolveAdjoint(self.general)(*inputs, *outputs[1:], cotangents[0])
+        return [*derivatives, *(disconnected_type() for _ in inputs[N_FLOAT:])]
 
 
 class LinearSolveAdjoint(Op):
     """Derivatives of sum(cotangent * states) with respect to the float inputs of `LinearSolve`."""
 
-    __props__ = ("general", "locf")
+    __props__ = ("general",)
 
-    def __init__(self, general: bool, locf: bool) -> None:
-        self.general, self.locf = general, locf
+    def __init__(self, general: bool) -> None:
+        self.general = general
 
     def make_node(self, *inputs: Any) -> Apply:
         """Take the inputs of `LinearSolve`, its trace, and the cotangent of its states."""
         variables = [pt.as_tensor_variable(x) for x in inputs]
-        return Apply(self, variables, [x.type() for x in variables[: len(FLOAT_INPUTS)]])
+        return Apply(self, variables, [x.type() for x in variables[:N_FLOAT]])
 
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, adjoint(self.locf)(*inputs), strict=True):
+        for storage, value in zip(outputs, from_python(adjoint, self.general)(*inputs), strict=True):
             storage[0] = value
 
 
-def solver(general: bool, locf: bool) -> Any:
-    """Return the compiled forward function over the inputs of `LinearSolve`."""
-    decompose = decompose_general if general else decompose_trees
+@functools.cache
+def from_python(make: Callable[[bool], Any], general: bool) -> Any:
+    """Return a compiled function that Python can call; those of graphs have no wrapper for it."""
+    inner = make(general)
+
+    @numba_njit(final_function=True)
+    def call(*inputs):  # type: ignore[no-untyped-def]
+        return inner(*inputs)
+
+    return call
+
+
+def solver(general: bool) -> Any:
+    """Return the compiled function over the inputs of `LinearSolve`."""
+    count = export(callbacks.count)
+    solve = export(callbacks.solve_general if general else callbacks.solve_trees)
+    number = np.complex128 if general else np.float64
+
+    @numba_njit
+    def run(inputs):  # type: ignore[no-untyped-def]
+        time, values, subject, parents, observed = inputs[0], inputs[7], inputs[10], inputs[19], inputs[20]
+        n, n_rows = parents.size, values.shape[1]
+        table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
+        table[0, 0] = N_ROWS
+        describe_all(table, 1, inputs)
+        subjects = np.zeros((subject.max() + 2 if subject.size else 1, 3), np.int64)
+        describe(table, FIRST_TRACE + 3, subjects)
+        capacity = count(table.ctypes.data)
+        steps = np.zeros((capacity, STEP_INPUTS + n))
+        codes = np.zeros((capacity, N_COLUMNS), np.int64)
+        modes = np.zeros((capacity, 4, n), number)
+        w = np.zeros((n_rows, n), number)
+        V = np.zeros((n_rows, n, n), number)
+        inverse = np.zeros((n_rows, n, n), number)
+        mode = np.zeros(n_rows, np.int64)
+        states = np.zeros((time.size, observed.size))
+        describe_all(table, FIRST_TRACE, (steps, codes, modes, subjects, w, V, inverse, mode, states))
+        solve(table.ctypes.data)
+        return states, steps, codes, modes, subjects, w, V, inverse, mode
 
     @numba_njit
     def linear_solve(
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, parents, observed, n_dynamic,
+        pattern, reachable, blocks, parents, observed, options,
     ):  # type: ignore[no-untyped-def]  # fmt: skip
-        # Copies give every array one type (C order, writable), and the kernels one specialisation.
-        matrix = linear.Matrix(
-            pattern.copy(), reachable.copy(), n_dynamic.item(), values.copy(), affine.copy(), initial.copy()
-        )
-        times = time.copy()
-        horizon = times.max() - min(times.min(), 0.0)
-        w, V, inverse, mode = decompose(
-            matrix.pattern, blocks.copy(), parents.copy(), matrix.reachable, matrix.values, horizon
-        )
-        records = Records(
-            subject.copy(), row.copy(), times, evid.copy(), state.copy(), amount.copy(), bioavailability.copy(),
-            lag.copy(), rate.copy(), duration.copy(), interval.copy(), additional.copy(), steady_state.copy(), locf,
-        )  # fmt: skip
-        out, trace = linear.forward(matrix, linear.Modes(w, V, inverse, mode), records, observed.copy())
-        return (
-            out, trace.times, trace.values, trace.codes, trace.modes, trace.inputs, trace.bounds, trace.offsets,
-            trace.failed, w, V, inverse, mode,
-        )  # fmt: skip
+        return run((
+            contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
+            contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
+            contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
+            contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
+            contiguous(parents), contiguous(observed), contiguous(options),
+        ))  # fmt: skip
 
     return linear_solve
 
 
-def adjoint(locf: bool) -> Any:
-    """Return the compiled backward function over the inputs of `LinearSolveAdjoint`."""
+def adjoint(general: bool) -> Any:
+    """Return the compiled function over the inputs of `LinearSolveAdjoint`."""
+    gather = export(callbacks.gather_general if general else callbacks.gather_trees)
+
+    @numba_njit
+    def run(inputs, bars):  # type: ignore[no-untyped-def]
+        table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
+        table[0, 0] = N_ROWS
+        describe_all(table, 1, inputs)
+        describe_all(table, FIRST_ADJOINT, bars)
+        gather(table.ctypes.data)
 
     @numba_njit
     def linear_solve_adjoint(
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, parents, observed, n_dynamic,
-        times, step_values, codes, modes, inputs, bounds, offsets, failed, w, V, inverse, mode,
-        cotangent,
+        pattern, reachable, blocks, parents, observed, options,
+        steps, codes, modes, subjects, w, V, inverse, mode, cotangent,
     ):  # type: ignore[no-untyped-def]  # fmt: skip
-        matrix = linear.Matrix(
-            pattern.copy(), reachable.copy(), n_dynamic.item(), values.copy(), affine.copy(), initial.copy()
-        )
-        records = Records(
-            subject.copy(), row.copy(), time.copy(), evid.copy(), state.copy(), amount.copy(), bioavailability.copy(),
-            lag.copy(), rate.copy(), duration.copy(), interval.copy(), additional.copy(), steady_state.copy(), locf,
+        bars = (
+            np.zeros(time.shape), np.zeros(amount.shape), np.zeros(bioavailability.shape), np.zeros(lag.shape),
+            np.zeros(rate.shape), np.zeros(duration.shape), np.zeros(interval.shape), np.zeros(values.shape),
+            np.zeros(affine.shape), np.zeros(initial.shape),
         )  # fmt: skip
-        trace = linear.Trace(times, step_values, codes, modes, inputs, bounds, offsets, failed)
-        bar = linear.backward(
-            matrix, linear.Modes(w, V, inverse, mode), records, observed.copy(), trace, cotangent.copy()
-        )
-        return (
-            bar.time, bar.amount, bar.bioavailability, bar.lag, bar.rate, bar.duration, bar.interval,
-            bar.values, bar.affine, bar.initial,
-        )  # fmt: skip
+        run((
+            contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
+            contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
+            contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
+            contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
+            contiguous(parents), contiguous(observed), contiguous(options),
+            steps, codes, modes, subjects, w, V, inverse, mode, contiguous(cotangent),
+        ), bars)  # fmt: skip
+        return bars
 
     return linear_solve_adjoint
 
@@ -184,10 +195,10 @@ def adjoint(locf: bool) -> Any:
 @register_funcify_and_cache_key(LinearSolve)
 def funcify_linear_solve(op: LinearSolve, node: Apply, **kwargs: Any) -> tuple[Any, str]:
     """Give the numba linker the kernel, and a key under which to cache it."""
-    return solver(op.general, op.locf), f"LinearSolve-{op.general}-{op.locf}-{KERNEL_VERSION}"
+    return solver(op.general), f"LinearSolve-{op.general}-{KERNEL_VERSION}"
 
 
 @register_funcify_and_cache_key(LinearSolveAdjoint)
 def funcify_linear_solve_adjoint(op: LinearSolveAdjoint, node: Apply, **kwargs: Any) -> tuple[Any, str]:
     """Give the numba linker the kernel, and a key under which to cache it."""
-    return adjoint(op.locf), f"LinearSolveAdjoint-{op.general}-{op.locf}-{KERNEL_VERSION}"
+    return adjoint(op.general), f"LinearSolveAdjoint-{op.general}-{KERNEL_VERSION}"

@@ -16,16 +16,16 @@ started. A mode that is excited but does not decay has no steady state: the resu
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from qsp_bayes.ode.decomposition import invert
+from qsp_bayes.ode.jit import assign, kernel, zero
 from qsp_bayes.ode.taylor import propagate, propagate_adjoint
 from qsp_bayes.ode.timeline import STEADY_BOLUS, STEADY_CONSTANT, STEADY_INFUSION, STEADY_PARTIAL
 
 SERIES_BELOW = 0.25
 
 
-@njit(cache=True)
+@kernel()
 def phi(x):  # type: ignore[no-untyped-def]
     """(exp(x) - 1) / x, by its series near 0."""
     if abs(x) < SERIES_BELOW:
@@ -36,7 +36,7 @@ def phi(x):  # type: ignore[no-untyped-def]
     return (np.exp(x) - 1.0) / x
 
 
-@njit(cache=True)
+@kernel()
 def phi_prime(x):  # type: ignore[no-untyped-def]
     """Return the derivative of `phi`, (exp(x) - phi(x)) / x, by its series near 0."""
     if abs(x) < SERIES_BELOW:
@@ -49,7 +49,7 @@ def phi_prime(x):  # type: ignore[no-untyped-def]
     return (np.exp(x) - phi(x)) / x
 
 
-@njit(cache=True)
+@kernel()
 def weight(kind, w, age, duration, interval):  # type: ignore[no-untyped-def]
     """Return f(w) and its derivatives with respect to w, age, duration and interval."""
     zero = 0.0 * w
@@ -73,106 +73,147 @@ def weight(kind, w, age, duration, interval):  # type: ignore[no-untyped-def]
     return f, f_w, w * f, np.exp(x) * tail - w * f, w * period * geometric * f
 
 
-@njit(cache=True)
-def period_map(A, interval):  # type: ignore[no-untyped-def]
-    """Return (I - exp(A interval))^-1; NaN where it does not exist."""
+@kernel()
+def period_map(A, interval, inverse):  # type: ignore[no-untyped-def]
+    """Set inverse = (I - exp(A interval))^-1; NaN where it does not exist."""
     n = A.shape[0]
     difference = np.zeros((n, n), A.dtype)
     none = np.zeros(n, A.dtype)
     column = np.zeros(n, A.dtype)
     for j in range(n):
-        column[:] = 0.0
+        zero(column)
         column[j] = 1.0
         propagate(A, none, interval, column)
         for i in range(n):
             difference[i, j] = -column[i]
         difference[j, j] += 1.0
-    inverse = np.empty((n, n), A.dtype)
     if not invert(difference, inverse):
-        inverse[:] = np.nan
-    return inverse
+        for i in range(n):
+            for j in range(n):
+                inverse[i, j] = np.nan
 
 
-@njit(cache=True)
-def product(A, x):  # type: ignore[no-untyped-def]
-    """A x."""
-    result = np.zeros_like(x)
+@kernel()
+def minus_inverse(A, inverse):  # type: ignore[no-untyped-def]
+    """Set inverse = -A^-1; NaN where it does not exist."""
+    n = A.shape[0]
+    negative = np.zeros((n, n), A.dtype)
+    for i in range(n):
+        for j in range(n):
+            negative[i, j] = -A[i, j]
+    if not invert(negative, inverse):
+        for i in range(n):
+            for j in range(n):
+                inverse[i, j] = np.nan
+
+
+@kernel()
+def multiply(A, x, result):  # type: ignore[no-untyped-def]
+    """Set result = A x."""
     for i in range(x.size):
+        total = A[i, 0] * x[0]
+        for j in range(1, x.size):
+            total += A[i, j] * x[j]
+        result[i] = total
+
+
+@kernel()
+def multiply_transposed(A, x, result):  # type: ignore[no-untyped-def]
+    """Set result = A^T x."""
+    for j in range(x.size):
+        total = A[0, j] * x[0]
+        for i in range(1, x.size):
+            total += A[i, j] * x[i]
+        result[j] = total
+
+
+@kernel()
+def slope_product(bar, A, x, source):  # type: ignore[no-untyped-def]
+    """Real part of bar . (A x + source): the derivative along the flow."""
+    total = 0.0
+    for i in range(x.size):
+        slope = source[i]
         for j in range(x.size):
-            result[i] += A[i, j] * x[j]
-    return result
+            slope += A[i, j] * x[j]
+        total += (bar[i] * slope).real
+    return total
 
 
-@njit(cache=True)
-def steady(kind, A, source, age, duration, interval):  # type: ignore[no-untyped-def]
-    """f(A) source, without eigenvalues."""
-    none = np.zeros_like(source)
-    x = np.zeros_like(source)
+@kernel()
+def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-untyped-def]
+    """Set x = f(A) source, without eigenvalues."""
+    n = source.size
+    none = np.zeros(n, source.dtype)
+    inverse = np.zeros((n, n), source.dtype)
+    given = np.zeros(n, source.dtype)
+    zero(x)
     if kind == STEADY_PARTIAL:
         propagate(A, source, age, x)
-        return x
+        return
     if kind == STEADY_CONSTANT:
-        copy = A.copy()
-        inverse = np.empty_like(copy)
-        if not invert(copy, inverse):
-            x[:] = np.nan
-            return x
-        return -product(inverse, source)
-    inverse = period_map(A, interval)
-    if kind == STEADY_BOLUS:
-        x = product(inverse, source)
-        propagate(A, none, age, x)
-        return x
-    propagate(A, source, duration, x)
-    x = product(inverse, x)
-    propagate(A, none, age - duration, x)
-    return x
+        minus_inverse(A, inverse)
+        multiply(inverse, source, x)
+        return
+    wait = age
+    if kind == STEADY_INFUSION:
+        propagate(A, source, duration, given)
+        wait = age - duration
+    else:
+        assign(given, source)
+    period_map(A, interval, inverse)
+    multiply(inverse, given, x)
+    propagate(A, none, wait, x)
 
 
-@njit(cache=True)
+@kernel()
 def steady_adjoint(kind, A, source, age, duration, interval, bar, A_bar, source_bar):  # type: ignore[no-untyped-def]
     """Add the adjoints of A and source for `steady`, given that of its result; return those of age, duration, interval."""
-    none = np.zeros_like(source)
-    unused = np.zeros_like(source)
-    adjoint = bar.copy()
     n = source.size
+    none = np.zeros(n, source.dtype)
+    unused = np.zeros(n, source.dtype)
+    inverse = np.zeros((n, n), source.dtype)
+    x = np.zeros(n, source.dtype)
+    y = np.zeros(n, source.dtype)
+    given = np.zeros(n, source.dtype)
+    adjoint = np.zeros(n, source.dtype)
+    around = np.zeros(n, source.dtype)
+    assign(adjoint, bar)
     if kind == STEADY_PARTIAL:
-        x = steady(kind, A, source, age, duration, interval)
-        age_bar = np.sum(bar * (product(A, x) + source)).real
+        propagate(A, source, age, x)
+        age_bar = slope_product(bar, A, x, source)
         propagate_adjoint(A, source, age, none, adjoint, A_bar, source_bar)
         return age_bar, 0.0, 0.0
     if kind == STEADY_CONSTANT:
-        x = steady(kind, A, source, age, duration, interval)
-        copy = A.copy()
-        inverse = np.empty_like(copy)
-        invert(copy, inverse)
-        y = -product(inverse.T, bar)
+        minus_inverse(A, inverse)
+        multiply(inverse, source, x)
+        multiply_transposed(inverse, bar, y)
         for i in range(n):
             source_bar[i] += y[i]
             for j in range(n):
                 A_bar[i, j] += y[i] * x[j]
         return 0.0, 0.0, 0.0
-    inverse = period_map(A, interval)
-    given = source.copy()
     wait = age
     if kind == STEADY_INFUSION:
-        given[:] = 0.0
         propagate(A, source, duration, given)
         wait = age - duration
-    y = product(inverse, given)
-    x = y.copy()
+    else:
+        assign(given, source)
+    period_map(A, interval, inverse)
+    multiply(inverse, given, y)
+    assign(x, y)
     propagate(A, none, wait, x)
-    wait_bar = np.sum(bar * product(A, x)).real
+    wait_bar = slope_product(bar, A, x, none)
     propagate_adjoint(A, none, wait, y, adjoint, A_bar, unused)
-    adjoint = product(inverse.T, adjoint)
-    later = y.copy()
-    propagate(A, none, interval, later)
-    interval_bar = np.sum(adjoint * product(A, later)).real
-    around = adjoint.copy()
+    multiply_transposed(inverse, adjoint, around)
+    assign(adjoint, around)  # with respect to `given`
+    assign(x, y)
+    propagate(A, none, interval, x)
+    interval_bar = slope_product(adjoint, A, x, none)
     propagate_adjoint(A, none, interval, y, around, A_bar, unused)
     if kind == STEADY_BOLUS:
-        source_bar += adjoint
+        for i in range(n):
+            source_bar[i] += adjoint[i]
         return wait_bar, 0.0, interval_bar
-    duration_bar = np.sum(adjoint * (product(A, given) + source)).real - wait_bar
+    duration_bar = slope_product(adjoint, A, given, source) - wait_bar
     propagate_adjoint(A, source, duration, none, adjoint, A_bar, source_bar)
     return wait_bar, duration_bar, interval_bar

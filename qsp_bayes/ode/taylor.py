@@ -16,14 +16,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from qsp_bayes.ode.jit import assign, kernel
 
 MAX_TERMS = 160
 MAX_SUBSTEPS = 1_000_000
 """More substeps than this is taken for an impossible draw: the result is NaN."""
 
 
-@njit(cache=True)
+@kernel()
 def plan(A, dt):  # type: ignore[no-untyped-def]
     """Shift q and number of substeps (0 where dt is 0, -1 where there would be too many)."""
     n = A.shape[0]
@@ -44,7 +44,7 @@ def plan(A, dt):  # type: ignore[no-untyped-def]
     return shift, int(steps) + 1
 
 
-@njit(cache=True)
+@kernel()
 def series(A, g, shift, h, x, terms):  # type: ignore[no-untyped-def]
     """Advance x by one substep; keep the terms of the series in `terms` and return how many there are."""
     n = x.size
@@ -73,19 +73,20 @@ def series(A, g, shift, h, x, terms):  # type: ignore[no-untyped-def]
     return k
 
 
-@njit(cache=True)
+@kernel()
 def propagate(A, g, dt, x):  # type: ignore[no-untyped-def]
     """Advance x in place over dt."""
     shift, steps = plan(A, dt)
     if steps < 0:
-        x[:] = np.nan
+        for i in range(x.size):
+            x[i] = np.nan
         return
     terms = np.empty((MAX_TERMS, x.size), x.dtype)
     for _ in range(steps):
         series(A, g, shift, dt / steps, x, terms)
 
 
-@njit(cache=True)
+@kernel()
 def propagate_adjoint(A, g, dt, start, adjoint, A_bar, g_bar):  # type: ignore[no-untyped-def]
     """Take `adjoint` from the end of an interval back to its start; add to the adjoints of A and g.
 
@@ -101,37 +102,41 @@ def propagate_adjoint(A, g, dt, start, adjoint, A_bar, g_bar):  # type: ignore[n
     n = start.size
     shift, steps = plan(A, dt)
     if steps < 0:
-        adjoint[:] = np.nan
+        for i in range(n):
+            adjoint[i] = np.nan
         return
     h = dt / max(steps, 1)
+    scale = math.exp(-shift * h)
     terms = np.empty((MAX_TERMS, n), start.dtype)
+    constants = np.empty(MAX_TERMS)
+    constants[0] = 1.0
+    for k in range(1, MAX_TERMS):
+        constants[k] = constants[k - 1] * shift * h / k
     starts = np.empty((steps + 1, n), start.dtype)
-    starts[0] = start
+    x = np.empty(n, start.dtype)
+    assign(x, start)
     for s in range(steps):
-        starts[s + 1] = starts[s]
-        series(A, g, shift, h, starts[s + 1], terms)
+        for i in range(n):
+            starts[s, i] = x[i]
+        series(A, g, shift, h, x, terms)
     bar = np.empty(n, start.dtype)
     last = np.empty(n, start.dtype)
     next_bar = np.empty(n, start.dtype)
     for s in range(steps - 1, -1, -1):
-        bar[:] = starts[s]
-        count = series(A, g, shift, h, bar, terms)
-        scale = math.exp(-shift * h)
         for i in range(n):
+            x[i] = starts[s, i]
             last[i] = scale * adjoint[i]
             bar[i] = last[i]
+        count = series(A, g, shift, h, x, terms)
         for k in range(count - 1, -1, -1):
             factor = h / (k + 1)
-            constant = 1.0
-            for m in range(k):
-                constant *= shift * h / (m + 1)
             for j in range(n):
                 next_bar[j] = last[j] + factor * shift * bar[j]
             for i in range(n):
                 weight = factor * bar[i]
-                g_bar[i] += weight * constant
+                g_bar[i] += weight * constants[k]
                 for j in range(n):
                     A_bar[i, j] += weight * terms[k, j]
                     next_bar[j] += weight * A[i, j]
-            bar[:] = next_bar
-        adjoint[:] = bar
+            assign(bar, next_bar)
+        assign(adjoint, bar)

@@ -16,52 +16,61 @@ derivative with respect to the lag is then the one of that side (the dose alread
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+import math
 
-from qsp_bayes.ode.records import UNKNOWN_STATE, Records
+import numpy as np
+
+from qsp_bayes.ode.jit import kernel
+from qsp_bayes.ode.records import UNKNOWN_STATE
 
 # Kinds of step.
-OBSERVE = 0
+
+OBSERVE = np.int64(0)
 """Report the state."""
-BOLUS = 1
+BOLUS = np.int64(1)
 """Add `value` to a state."""
-RATE = 2
+RATE = np.int64(2)
 """Add `value` to the input rate of a state."""
-RESET = 3
+RESET = np.int64(3)
 """All states to their initial values, all input rates to 0."""
-EQUILIBRIUM = 4
+EQUILIBRIUM = np.int64(4)
 """Dynamic states to the steady state of the system without doses, all input rates to 0."""
-STEADY_BOLUS = 5
+STEADY_BOLUS = np.int64(5)
 """Add what boluses of `value` repeated for ever have left."""
-STEADY_INFUSION = 6
+STEADY_INFUSION = np.int64(6)
 """Add what infusions at the rate `value`, repeated for ever and all ended, have left."""
-STEADY_PARTIAL = 7
+STEADY_PARTIAL = np.int64(7)
 """Add what one infusion at the rate `value`, still running, has left."""
-STEADY_CONSTANT = 8
+STEADY_CONSTANT = np.int64(8)
 """Add the steady state of an infusion at the rate `value` that has run for ever."""
 
 # What the time of a step is tied to: the record, the start of a delivery (record time + lag + repeat x interval), or its end.
-AT_RECORD, AT_START, AT_STOP = 0, 1, 2
+AT_RECORD, AT_START, AT_STOP = np.int64(0), np.int64(1), np.int64(2)
+
+NONE, FIRST = np.int64(-1), np.int64(0)
+"""No state; the first route or repeat. (Typed, as the kinds are: numba compiles a function anew for every literal.)"""
 
 # Columns of the integer table of steps.
 KIND, ANCHOR, STATE, RECORD, ROUTE, REPEAT, ROW = range(7)
 N_COLUMNS = 7
 
+# Columns of the float table of steps; the input rates that held before the step follow from INPUTS on.
+TIME, VALUE, INPUTS = range(3)
+
 MAX_OVERLAP = 10_000
 """More running infusions, or pending lagged doses, than this at steady state is taken for an impossible draw."""
 
 
-@njit(cache=True, inline="always")
-def optional(array: np.ndarray, route: int, record: int, absent: float) -> float:
+@kernel()
+def optional(array, route, record, absent):  # type: ignore[no-untyped-def]
     """Entry of a (route, record) array, or `absent` where the array is empty."""
     if array.size == 0:
         return absent
     return array[route, record]
 
 
-@njit(cache=True)
-def delivery(records: Records, route: int, record: int) -> tuple[float, float, float]:
+@kernel()
+def delivery(records, route, record):  # type: ignore[no-untyped-def]
     """Amount, rate and duration that a record delivers by a route; rate and duration are 0 for a bolus."""
     amount = records.amount[record] * optional(records.bioavailability, route, record, 1.0)
     rate = optional(records.rate, route, record, 0.0)
@@ -73,16 +82,22 @@ def delivery(records: Records, route: int, record: int) -> tuple[float, float, f
     return amount, 0.0, 0.0
 
 
-@njit(cache=True)
+@kernel()
 def repeats_before(lag: float, interval: float) -> int:
     """Return the smallest k >= 1 with k x interval >= lag: the last dose of a steady state that has arrived started k intervals back."""
     return max(1, int(np.ceil(lag / interval)))
 
 
-@njit(cache=True)
-def count_steps(records: Records, first: int, last: int) -> int:
+@kernel()
+def repeats_before(lag, interval):  # type: ignore[no-untyped-def]
+    """Return the smallest k >= 1 with k x interval >= lag: the last dose to have arrived started k intervals back."""
+    return max(np.int64(1), np.int64(np.ceil(lag / interval)))
+
+
+@kernel()
+def count_steps(records, first, last):  # type: ignore[no-untyped-def]
     """Upper bound of the number of steps of records `first` to `last` (exclusive), or -1 for an impossible draw."""
-    count = 0
+    count = np.int64(0)
     for n in range(first, last):
         evid = records.evid[n]
         count += 1
@@ -90,36 +105,30 @@ def count_steps(records: Records, first: int, last: int) -> int:
             continue
         for k in range(records.state.shape[0]):
             if records.state[k, n] == UNKNOWN_STATE:
-                return -1
+                return NONE
             if records.state[k, n] < 0:
                 continue
             amount, rate, duration = delivery(records, k, n)
             lag = optional(records.lag, k, n, 0.0)
-            if not (
-                lag >= 0.0
-                and np.isfinite(lag)
-                and np.isfinite(amount)
-                and np.isfinite(rate)
-                and duration >= 0.0
-            ):
-                return -1
+            if not (lag >= 0.0 and math.isfinite(lag + amount + rate) and duration >= 0.0):
+                return NONE
             count += 2 * (records.additional[n] + 1)
             interval = records.interval[n]
             if records.steady_state[n] > 0 and interval > 0.0:
                 overlap = duration / interval + lag / interval
                 if not overlap < MAX_OVERLAP:
-                    return -1
-                count += 4 + 3 * (int(overlap) + 2)
+                    return NONE
+                count += 4 + 3 * (np.int64(overlap) + 2)
             else:
                 count += 2
     return count
 
 
-@njit(cache=True)
-def put(times, values, codes, at, time, value, kind, anchor, state, record, route, repeat, row):  # type: ignore[no-untyped-def]
+@kernel()
+def put(steps, codes, at, time, value, kind, anchor, state, record, route, repeat, row):  # type: ignore[no-untyped-def]
     """Write one step at position `at`."""
-    times[at] = time
-    values[at] = value
+    steps[at, TIME] = time
+    steps[at, VALUE] = value
     codes[at, KIND] = kind
     codes[at, ANCHOR] = anchor
     codes[at, STATE] = state
@@ -129,172 +138,99 @@ def put(times, values, codes, at, time, value, kind, anchor, state, record, rout
     codes[at, ROW] = row
 
 
-@njit(cache=True)
-def insert(times, values, codes, head, tail, time, value, kind, anchor, state, record, route, repeat):  # type: ignore[no-untyped-def]
-    """Insert a pending step in time order, after those of the same time; return the new tail."""
+@kernel()
+def move(steps, codes, source, new_steps, new_codes, at):  # type: ignore[no-untyped-def]
+    """Copy one step."""
+    new_steps[at, TIME] = steps[source, TIME]
+    new_steps[at, VALUE] = steps[source, VALUE]
+    for c in range(N_COLUMNS):
+        new_codes[at, c] = codes[source, c]
+
+
+@kernel()
+def insert(steps, codes, head, tail, time, value, kind, anchor, state, record, route, repeat):  # type: ignore[no-untyped-def]
+    """Insert a pending step in time order, after those of the same time."""
     at = tail
-    while at > head and times[at - 1] > time:
-        times[at] = times[at - 1]
-        values[at] = values[at - 1]
-        for c in range(N_COLUMNS):
-            codes[at, c] = codes[at - 1, c]
+    while at > head and steps[at - 1, TIME] > time:
+        move(steps, codes, at - 1, steps, codes, at)
         at -= 1
-    put(times, values, codes, at, time, value, kind, anchor, state, record, route, repeat, -1)
-    return tail + 1
+    put(steps, codes, at, time, value, kind, anchor, state, record, route, repeat, NONE)
 
 
-@njit(cache=True)
-def expand(records, first, last, times, values, codes, at, pending):  # type: ignore[no-untyped-def]
-    """Write the steps of one subject into `times`, `values` and `codes` from position `at`; return how many there are.
+@kernel()
+def expand_dose(records, n, k, steps, codes, count, waiting_steps, waiting_codes, head, tail):  # type: ignore[no-untyped-def]
+    """Write the steps of one record and route; return the new `count` and `tail`."""
+    now, row = records.time[n], records.row[n]
+    interval, steady = records.interval[n], records.steady_state[n]
+    state = records.state[k, n]
+    amount, rate, duration = delivery(records, k, n)
+    lag = optional(records.lag, k, n, 0.0)
+    infused = rate > 0.0
+    value = rate if infused else amount
+    kind = RATE if infused else BOLUS
+    if steady > 0 and interval <= 0.0:
+        # A constant infusion at steady state ends at its record.
+        put(steps, codes, count, now, value, STEADY_CONSTANT, AT_RECORD, state, n, k, FIRST, row)
+        return count + 1, tail
+    earliest = FIRST
+    if steady > 0:
+        back = repeats_before(lag, interval)
+        earliest = 1 - back
+        while infused and back * interval - lag < duration:
+            stop = now + (duration - (back * interval - lag))
+            put(steps, codes, count, now, value, STEADY_PARTIAL, AT_RECORD, state, n, k, -back, row)
+            put(steps, codes, count + 1, now, value, RATE, AT_RECORD, state, n, k, -back, row)
+            insert(waiting_steps, waiting_codes, head, tail, stop, -value, RATE, AT_STOP, state, n, k, -back)
+            count += 2
+            tail += 1
+            back += 1
+        ended = STEADY_INFUSION if infused else STEADY_BOLUS
+        put(steps, codes, count, now, value, ended, AT_RECORD, state, n, k, -back, row)
+        count += 1
+    for repeat in range(earliest, records.additional[n] + 1):
+        start = now + lag + repeat * interval
+        if repeat == 0 and lag == 0.0:
+            put(steps, codes, count, now, value, kind, AT_START, state, n, k, FIRST, row)
+            count += 1
+        else:
+            insert(waiting_steps, waiting_codes, head, tail, start, value, kind, AT_START, state, n, k, repeat)
+            tail += 1
+        if infused:
+            stop = start + duration
+            insert(waiting_steps, waiting_codes, head, tail, stop, -value, RATE, AT_STOP, state, n, k, repeat)
+            tail += 1
+    return count, tail
 
-    Steps after the subject's last record are left out: nothing observes them. `pending` is scratch of the same layout.
+
+@kernel()
+def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes):  # type: ignore[no-untyped-def]
+    """Write the steps of one subject from position `at`; return where they end.
+
+    Steps after the subject's last record are left out: nothing observes them. The two `waiting` arrays are scratch.
     """
-    pending_times, pending_values, pending_codes = pending
-    head, tail, count = 0, 0, at
+    head, tail, count = FIRST, FIRST, at
     for n in range(first, last):
-        now = records.time[n]
-        own_row = records.row[n]
+        now, own_row, evid = records.time[n], records.row[n], records.evid[n]
         row = records.row[n - 1] if records.locf and n > first else own_row
-        while head < tail and pending_times[head] <= now:
-            times[count] = pending_times[head]
-            values[count] = pending_values[head]
-            for c in range(N_COLUMNS - 1):
-                codes[count, c] = pending_codes[head, c]
+        while head < tail and waiting_steps[head, TIME] <= now:
+            move(waiting_steps, waiting_codes, head, steps, codes, count)
             codes[count, ROW] = row
             head += 1
             count += 1
-        evid = records.evid[n]
         if evid == 0:
-            put(times, values, codes, count, now, 0.0, OBSERVE, AT_RECORD, -1, n, 0, 0, row)
+            put(steps, codes, count, now, 0.0, OBSERVE, AT_RECORD, NONE, n, FIRST, FIRST, row)
             count += 1
-            continue
         if evid >= 3:
-            put(times, values, codes, count, now, 0.0, RESET, AT_RECORD, -1, n, 0, 0, own_row)
+            put(steps, codes, count, now, 0.0, RESET, AT_RECORD, NONE, n, FIRST, FIRST, own_row)
             count += 1
             head = tail
         if evid != 1 and evid != 4:
             continue
-        interval = records.interval[n]
-        steady = records.steady_state[n]
-        if steady == 1:
-            put(times, values, codes, count, now, 0.0, EQUILIBRIUM, AT_RECORD, -1, n, 0, 0, own_row)
+        if records.steady_state[n] == 1:
+            put(steps, codes, count, now, 0.0, EQUILIBRIUM, AT_RECORD, NONE, n, FIRST, FIRST, own_row)
             count += 1
             head = tail
         for k in range(records.state.shape[0]):
-            state = records.state[k, n]
-            if state < 0:
-                continue
-            amount, rate, duration = delivery(records, k, n)
-            lag = optional(records.lag, k, n, 0.0)
-            value = rate if rate > 0.0 else amount
-            kind = RATE if rate > 0.0 else BOLUS
-            earliest = 0
-            if steady > 0 and interval <= 0.0:
-                # A constant infusion at steady state ends at its record.
-                put(
-                    times,
-                    values,
-                    codes,
-                    count,
-                    now,
-                    value,
-                    STEADY_CONSTANT,
-                    AT_RECORD,
-                    state,
-                    n,
-                    k,
-                    0,
-                    own_row,
-                )
-                count += 1
-                continue
-            if steady > 0:
-                back = repeats_before(lag, interval)
-                earliest = 1 - back
-                if rate > 0.0:
-                    while back * interval - lag < duration:
-                        age = back * interval - lag
-                        put(
-                            times,
-                            values,
-                            codes,
-                            count,
-                            now,
-                            value,
-                            STEADY_PARTIAL,
-                            AT_RECORD,
-                            state,
-                            n,
-                            k,
-                            -back,
-                            own_row,
-                        )
-                        put(
-                            times,
-                            values,
-                            codes,
-                            count + 1,
-                            now,
-                            value,
-                            RATE,
-                            AT_RECORD,
-                            state,
-                            n,
-                            k,
-                            -back,
-                            own_row,
-                        )
-                        count += 2
-                        tail = insert(
-                            pending_times, pending_values, pending_codes, head, tail,
-                            now + (duration - age), -value, RATE, AT_STOP, state, n, k, -back,
-                        )  # fmt: skip
-                        back += 1
-                    put(
-                        times,
-                        values,
-                        codes,
-                        count,
-                        now,
-                        value,
-                        STEADY_INFUSION,
-                        AT_RECORD,
-                        state,
-                        n,
-                        k,
-                        -back,
-                        own_row,
-                    )
-                else:
-                    put(
-                        times,
-                        values,
-                        codes,
-                        count,
-                        now,
-                        value,
-                        STEADY_BOLUS,
-                        AT_RECORD,
-                        state,
-                        n,
-                        k,
-                        -back,
-                        own_row,
-                    )
-                count += 1
-            for repeat in range(earliest, records.additional[n] + 1):
-                start = now + lag + repeat * interval
-                if repeat == 0 and lag == 0.0:
-                    put(times, values, codes, count, now, value, kind, AT_START, state, n, k, 0, own_row)
-                    count += 1
-                else:
-                    tail = insert(
-                        pending_times, pending_values, pending_codes, head, tail,
-                        start, value, kind, AT_START, state, n, k, repeat,
-                    )  # fmt: skip
-                if rate > 0.0:
-                    tail = insert(
-                        pending_times, pending_values, pending_codes, head, tail,
-                        start + duration, -value, RATE, AT_STOP, state, n, k, repeat,
-                    )  # fmt: skip
-    return count - at
+            if records.state[k, n] >= 0:
+                count, tail = expand_dose(records, n, k, steps, codes, count, waiting_steps, waiting_codes, head, tail)
+    return count

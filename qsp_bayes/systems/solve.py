@@ -270,7 +270,7 @@ def linear_states(
     if any(not (isinstance(start, Constant) and start.data == 0) for start in starts):
         initial = stack_rows([rowwise(starts[k]) for k in structure.order], vector)
     names = list(symbolic.states)
-    outputs = LinearSolve(general=structure.general, locf=events.carry == "locf")(
+    outputs = LinearSolve(structure.general)(
         *deliveries(symbolic, structure.position, events, table).values(),
         stack_rows([rowwise(value) for value in form.values], vector),
         affine,
@@ -283,7 +283,7 @@ def linear_states(
         structure.blocks,
         structure.parents,
         structure.position[[names.index(name) for name in observed]],
-        np.int64(structure.n_dynamic),
+        np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
     return outputs[0]
 

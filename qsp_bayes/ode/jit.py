@@ -1,0 +1,146 @@
+"""How the kernels are compiled, and how compiled graphs call them.
+
+A numba function that calls another takes its whole code in and optimises it again, and a PyTensor graph nests several
+levels of functions: the kernels would be compiled five times over. They are therefore compiled once, as C callbacks that
+numba caches on disk, and graphs call them by the name of a symbol, as numba itself calls LAPACK. A callback takes the
+address of a table that holds the address and the shape of each array.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import carray, cfunc, literal_unroll, njit, types
+from numba.extending import intrinsic
+
+kernel = functools.partial(
+    njit,
+    error_model="numpy",
+    fastmath={"contract", "nsz"},
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+)
+"""Decorator of functions that only compiled code calls: no wrappers for Python, and no exceptions."""
+
+KERNEL_VERSION = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+).hexdigest()[:16]
+"""Part of the names of symbols and of cache keys: any change to this layer's source makes new ones."""
+
+TABLE_WIDTH = 4
+"""An array's address and up to three lengths."""
+
+loaded: dict[str, Any] = {}
+"""Callbacks by symbol: they must outlive the graphs that call them."""
+
+
+def export(function: Callable[[int], int]) -> types.ExternalFunction:
+    """Compile a callback (or load it from numba's cache) and return what graphs call it by.
+
+    Parameters
+    ----------
+    function : callable
+        A module-level function of the address of a table, returning an integer.
+    """
+    symbol = f"qsp_bayes_{function.__name__}_{KERNEL_VERSION}"
+    if symbol not in loaded:
+        loaded[symbol] = cfunc(types.int64(types.intp), cache=True, error_model="numpy")(function)
+        llvmlite.binding.add_symbol(symbol, loaded[symbol].address)
+    return types.ExternalFunction(symbol, types.int64(types.intp))
+
+
+@intrinsic
+def pointer(typing_context: Any, address: Any) -> Any:
+    """Integer address as a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), generate
+
+
+@kernel()
+def describe(table, k, array):  # type: ignore[no-untyped-def]
+    """Enter an array's address and shape in row k of a table."""
+    table[k, 0] = array.ctypes.data
+    for d in range(array.ndim):
+        table[k, d + 1] = array.shape[d]
+
+
+@kernel()
+def describe_all(table, first, arrays):  # type: ignore[no-untyped-def]
+    """Enter arrays in the rows of a table from `first` on."""
+    k = first
+    for array in literal_unroll(arrays):
+        describe(table, k, array)
+        k += 1
+
+
+@kernel()
+def contiguous(array):  # type: ignore[no-untyped-def]
+    """Return the array in C order, which is what the callbacks read; a copy only where it is in another."""
+    return np.ascontiguousarray(array)
+
+
+@kernel()
+def open_table(address):  # type: ignore[no-untyped-def]
+    """Return the table at an address; its first entry is its number of rows."""
+    n_rows = carray(pointer(address), (1,), np.int64)[0]
+    return carray(pointer(address), (n_rows, TABLE_WIDTH), np.int64)
+
+
+@kernel()
+def integers(table, k):  # type: ignore[no-untyped-def]
+    """Vector of int64 in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1],), np.int64)
+
+
+@kernel()
+def integer_table(table, k):  # type: ignore[no-untyped-def]
+    """Matrix of int64 in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), np.int64)
+
+
+@kernel()
+def floats(table, k):  # type: ignore[no-untyped-def]
+    """Vector of float64 in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1],), np.float64)
+
+
+@kernel()
+def float_table(table, k):  # type: ignore[no-untyped-def]
+    """Matrix of float64 in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), np.float64)
+
+
+@kernel()
+def number_table(table, k, number):  # type: ignore[no-untyped-def]
+    """Matrix of float64 or complex128 in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), number)
+
+
+@kernel()
+def number_block(table, k, number):  # type: ignore[no-untyped-def]
+    """Array of three dimensions, of float64 or complex128, in row k."""
+    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2], table[k, 3]), number)
+
+
+@kernel()
+def zero(x):  # type: ignore[no-untyped-def]
+    """Set a vector to 0. (Loops compile several times faster than slices.)"""
+    for i in range(x.size):
+        x[i] = 0.0
+
+
+@kernel()
+def assign(x, y):  # type: ignore[no-untyped-def]
+    """Set a vector to another."""
+    for i in range(x.size):
+        x[i] = y[i]
