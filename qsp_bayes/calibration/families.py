@@ -102,7 +102,7 @@ FAMILIES: dict[str, Family] = {
     ),
     # The law of one correlation; with n parameters it is the symmetric beta on (-1, 1) with eta + (n - 2) / 2.
     "LKJCorr": Family(pm.LKJCorr, ("eta",), lambda eta: stats.beta(eta, eta, loc=-1, scale=2)),
-    "Beta": Family(pm.Beta, ("alpha", "beta"), stats.beta),
+    "Beta": Family(pm.Beta, ("alpha", "beta"), lambda alpha, beta: stats.beta(alpha, beta)),
     "Uniform": Family(
         pm.Uniform,
         ("lower", "upper"),
