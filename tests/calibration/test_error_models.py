@@ -38,7 +38,9 @@ def model_of(error, observed=OBSERVED, marks=None, limits=None):
 
 def pointwise(model):
     [graph] = model.logp(vars=[model["DV_Cc"]], sum=False)
-    graph = pytensor.graph.replace.clone_replace(graph, {model.rvs_to_values[model["DV_Cc"]]: model["observed_Cc"]})
+    graph = pytensor.graph.replace.clone_replace(
+        graph, {model.rvs_to_values[model["DV_Cc"]]: model["observed_Cc"]}
+    )
     return pytensor.function([], graph, mode="FAST_COMPILE")()
 
 
@@ -82,7 +84,9 @@ def test_normal_tails_are_finite_in_value_and_slope():
     evaluate = pytensor.function([x], [value, pytensor.grad(value.sum(), x)], mode="FAST_COMPILE")
     got, slope = evaluate(z)
     np.testing.assert_allclose(got, stats.norm.logcdf(z), rtol=1e-10, atol=1e-300)
-    np.testing.assert_allclose(slope, np.exp(stats.norm.logpdf(z) - stats.norm.logcdf(z)), rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(
+        slope, np.exp(stats.norm.logpdf(z) - stats.norm.logcdf(z)), rtol=1e-9, atol=1e-300
+    )
 
 
 def test_interval_is_accurate_in_both_tails():
@@ -90,7 +94,9 @@ def test_interval_is_accurate_in_both_tails():
     high = np.array([-39.0, -7.0, 2.0, 8.0, 40.0])
     a, b = pytensor.tensor.dvectors("a", "b")
     graph = log_interval(a, b)
-    got, *slopes = pytensor.function([a, b], [graph, *pytensor.grad(graph.sum(), [a, b])], mode="FAST_COMPILE")(low, high)
+    got, *slopes = pytensor.function(
+        [a, b], [graph, *pytensor.grad(graph.sum(), [a, b])], mode="FAST_COMPILE"
+    )(low, high)
     reference = np.where(low < 0, stats.norm.logcdf(high), stats.norm.logcdf(-low))
     other = np.where(low < 0, stats.norm.logcdf(low), stats.norm.logcdf(-high))
     np.testing.assert_allclose(got, reference + np.log1p(-np.exp(other - reference)), rtol=1e-9)

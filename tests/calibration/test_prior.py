@@ -37,11 +37,12 @@ def test_every_family_is_the_pymc_distribution_that_scipy_describes():
     laws = {name: prior(distribution=name, **parameters).law for name, parameters in EXAMPLES.items()}
     points = {name: law.ppf([0.03, 0.4, 0.95]) for name, law in laws.items() if name != "LKJCorr"}
     graphs = [
-        pm.logp(FAMILIES[name].distribution.dist(**EXAMPLES[name]), pt.constant(x)) for name, x in points.items()
+        pm.logp(FAMILIES[name].distribution.dist(**EXAMPLES[name]), pt.constant(x))
+        for name, x in points.items()
     ]
     evaluate = pytensor.function([], graphs, mode="FAST_COMPILE")
     for (name, x), logp in zip(points.items(), evaluate(), strict=True):
-        np.testing.assert_allclose(logp, laws[name].logpdf(x), rtol=1e-8, err_msg=name)
+        np.testing.assert_allclose(logp, laws[name].logpdf(x), rtol=1e-7, err_msg=name)
 
 
 def test_median_with_cv_is_the_lognormal_of_that_coefficient_of_variation():
@@ -108,7 +109,9 @@ def test_unit_and_source_are_checked():
     assert prior(median=1.0, cv=0.3, source="my view").source == Source("my view", kind="assumption")
 
 
-@pytest.mark.parametrize("family", [name for name in FAMILIES if name not in ("LogitNormal", "Beta", "LKJCorr")])
+@pytest.mark.parametrize(
+    "family", [name for name in FAMILIES if name not in ("LogitNormal", "Beta", "LKJCorr")]
+)
 def test_scaling_multiplies_every_quantile(family):
     given = prior(distribution=family, **EXAMPLES[family])
     p = [0.05, 0.5, 0.95]
