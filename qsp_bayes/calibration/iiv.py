@@ -24,7 +24,8 @@ class IIV:
               \eta_i \sim N(0, C)
 
     Variables: ``omega_CL`` (standard deviation on the parameter's scale), ``eta_CL`` (dim ``subject``, a standard
-    normal deviation, whatever the parametrisation) and, if correlated, ``corr_eta`` (dims ``parameter``, ``parameter_bis``).
+    normal deviation, whatever the parametrisation) and, if correlated, ``corr_eta`` (dims ``parameter``,
+    ``parameter_bis``).
 
     Parameters
     ----------

@@ -59,6 +59,6 @@ def require_positive(calibration: Calibration, study: Study) -> None:
             raise CalibrationError(
                 f"output {output}: a {calibration.error[output]} error needs positive predictions, but at the prior "
                 f"medians the system predicts 0 or less for {rows_text(records[bad])}. This usually means (a) samples "
-                "taken before the first dose: leave them out; (b) a dose or an initial value that is missing. A combined error also "
-                "accepts them."
+                "taken before the first dose: leave them out; (b) a dose or an initial value that is missing. "
+                "A combined error also accepts them."
             )

@@ -133,14 +133,14 @@ def test_a_covariate_that_varies_in_time_makes_a_parameter_by_record(study):
 
 
 def test_covariates_are_checked(study):
-    with pytest.raises(CalibrationError, match="no covariate AGE. There is WT"):
+    with pytest.raises(CalibrationError, match="no covariate AGE"):
         calibrated(Covariate("AGE", on="CL", reference=40)).build(study)
     with pytest.raises(UnitsError, match="covariate WT"):
         calibrated(Allometry("WT", CL=0.75, reference=154, unit="lb")).build(study)
+    bad = with_column(study, "CRCL", np.where(study.subject_index == 3, 0.0, 90.0))
     with pytest.raises(CalibrationError, match="a power needs it"):
-        bad = with_column(study, "CRCL", np.where(study.subject_index == 3, 0.0, 90.0))
         calibrated(Covariate("CRCL", on="CL", reference=90), e_crcl_cl=effect(0)).build(bad)
-    with pytest.raises(CalibrationError, match="reference=... for a continuous"):
+    with pytest.raises(CalibrationError, match="for a continuous"):
         Covariate("AGE", on="CL")
 
 
