@@ -1,8 +1,8 @@
 """Bayesian quantitative systems pharmacology: from a study to a dose, in one PyMC pipeline.
 
-Read a study (`load_dataset`, `read_nonmem`), write the mechanism (`System`, or the library: `one_compartment`, ...), give
-priors with their sources (`load_priors`, `read_priors`), join them in a `Calibration`, `fit`, `simulate` and `choose`, and
-hand over a `report`.
+Read a study (`load_dataset`, `read_nonmem`), write the mechanism (`System`, or the library: `one_compartment`, ...),
+give priors with their sources (`load_priors`, `read_priors`), join them in a `Calibration`, `fit`, `simulate` and
+`choose`, and hand over a `report`.
 """
 
 from qsp_bayes import ode

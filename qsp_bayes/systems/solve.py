@@ -13,6 +13,8 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors
+from pytensor.scalar.basic import Cast
+from pytensor.tensor.elemwise import Elemwise
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
@@ -61,7 +63,7 @@ class ParameterTable:
         """Spread every quantity to the rows of the finest level."""
         tensors = {name: pt.as_tensor_variable(value, dtype="float64") for name, value in values.items()}
         own = {name: level_of(name, tensor, levels) for name, tensor in tensors.items()}
-        finest = max(own.values(), key=LEVELS.index, default="scalar")
+        finest: Level = max(own.values(), key=LEVELS.index, default="scalar")
         subject, occasion = pt.as_tensor_variable(events.subject), pt.as_tensor_variable(events.occasion)
         row = {
             "scalar": lambda: pt.zeros_like(subject),
@@ -107,11 +109,19 @@ def level_of(name: str, tensor: Variable, levels: Mapping[str, Level]) -> Level:
 
 def known_value(array: Any) -> np.ndarray | None:
     """Return the numbers an array holds now, where that can be told without compiling anything."""
+    if isinstance(array, Variable) and is_cast(array):
+        return known_value(array.owner.inputs[0])
     if isinstance(array, SharedVariable):
         return np.asarray(array.get_value(borrow=True))
     if isinstance(array, Constant):
         return np.asarray(array.data)
     return None if isinstance(array, Variable) else np.asarray(array)
+
+
+def is_cast(variable: Variable) -> bool:
+    """Tell whether a variable is another one as another type; integer `pm.Data` come so."""
+    op = None if variable.owner is None else variable.owner.op
+    return isinstance(op, Elemwise) and isinstance(op.scalar_op, Cast)
 
 
 class Path:
@@ -196,8 +206,8 @@ def solve(
         One entry per parameter of the system. A vector has one value per subject unless `levels` says otherwise.
     levels : mapping of str to {"subject", "occasion", "record"}, optional
     covariates : mapping of str to scalar or vector, optional
-        Values of the system's inputs. An input that is missing here is taken, record by record, from the covariate of the
-        same name.
+        Values of the system's inputs. An input that is missing here is taken, record by record, from the covariate of
+        the same name.
     solver : Linear, optional
         Chosen by the system where omitted.
 
@@ -212,7 +222,7 @@ def solve(
     """
     symbolic = system.symbolic()
     values = given_values(symbolic, events, params, covariates or {})
-    unfed = {name: "record" for name in symbolic.inputs if name not in (covariates or {})}
+    unfed: dict[str, Level] = {name: "record" for name in symbolic.inputs if name not in (covariates or {})}
     table = ParameterTable.build(events, values, {**unfed, **(levels or {})})
     form = linear_form(symbolic)
     if form is None:
@@ -294,12 +304,12 @@ def delivery_states(symbolic: SymbolicSystem, position: np.ndarray, events: Even
     n_routes = max((len(routes) for routes in symbolic.deliveries.values()), default=1)
     target = np.full((n_routes, len(events.compartments) + 1), NO_STATE, np.int64)
     target[0] = UNKNOWN_STATE
-    for c, compartment in enumerate(events.compartments):
-        for k, route in enumerate(symbolic.deliveries.get(compartment, ())):
+    for c, name in enumerate(events.compartments):
+        for k, route in enumerate(symbolic.deliveries.get(name, ())):
             target[k, c] = position[names.index(route.state)]
     compartment, evid = known_value(events.compartment), known_value(events.evid)
     if compartment is not None and evid is not None:
-        dosed = {int(c) for c in np.unique(compartment[np.isin(evid, DOSING)])}
+        dosed: list[int] = np.unique(compartment[np.isin(evid, DOSING)]).tolist()
         refused = [
             events.compartments[c] if c >= 0 else "(none)" for c in dosed if target[0, c] == UNKNOWN_STATE
         ]
@@ -371,6 +381,6 @@ def check_modelled(symbolic: SymbolicSystem, events: Events) -> None:
             name = events.compartments[c]
             if not any(getattr(route, field) is not None for route in symbolic.deliveries.get(name, ())):
                 raise SolverError(
-                    f"the data ask for a modelled {field} (RATE = {number}) of doses into {name!r}, but the system declares "
-                    f'none: write doses={{"{name}": DoseInto({field}=lambda s: s.{field})}}.'
+                    f"the data ask for a modelled {field} (RATE = {number}) of doses into {name!r}, but the system "
+                    f'declares none: write doses={{"{name}": DoseInto({field}=lambda s: s.{field})}}.'
                 )
