@@ -102,18 +102,27 @@ def arrange(panels: Sequence[Panel], columns: int, key: Sequence[Key] = ()) -> N
     rows = math.ceil(len(panels) / columns)
     width, height = panels[0].size
     with mpl.rc_context(LOOK):
-        figure = NotebookFigure(
-            figsize=(columns * width, rows * height + 0.3 * bool(key)), layout="constrained"
-        )
+        figure = NotebookFigure(figsize=(columns * width, rows * height), layout="constrained")
         for position, panel in enumerate(panels, start=1):
             axes = figure.add_subplot(rows, columns, position)
             panel.draw(axes)
             axes.set_title(panel.title)
         if key:
-            figure.legend(
-                handles=[legend_handle(entry) for entry in key], loc="outside upper center", ncols=len(key)
-            )
+            add_legend(figure, key)
     return figure
+
+
+def add_legend(figure: MatplotlibFigure, key: Sequence[Key]) -> None:
+    """Put one legend above the panels, in as many columns as the figure is wide enough for."""
+    handles = [legend_handle(entry) for entry in key]
+    for columns in range(len(key), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+        extent = legend.get_window_extent()
+        if extent.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    # The panels keep their height.
+    figure.set_figheight(figure.get_figheight() + extent.height / figure.dpi)
 
 
 def legend_handle(entry: Key) -> Line2D | Patch:

@@ -107,3 +107,16 @@ def test_missing_replicates_are_named(fit):
         plot_vpc(fit)
     with pytest.raises(CalibrationError, match=r"'E'.*\['Cc'\]"):
         plot_vpc(fit, "E")
+
+
+def test_the_legend_is_within_the_figure_and_leaves_the_panel_its_height(good_fit):
+    figure = plot_vpc(good_fit)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.width
+    assert extent.y1 <= figure.bbox.height
+    (axes,) = figure.axes
+    assert axes.get_window_extent().height > 3.0 * figure.dpi
+    assert len(legend.get_texts()) == 5
