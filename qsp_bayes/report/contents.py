@@ -13,6 +13,8 @@ from qsp_bayes.errors import CalibrationError
 
 SAMPLE = ("chain", "draw")
 LIKELIHOOD = "DV_"
+INTERNAL = ("corr_eta_canonical", "eta_independent")
+"""Coordinates that the sampler moves in; what they mean is ``corr_eta`` and ``eta_CL``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,12 @@ def metadata(fit: xr.DataTree) -> dict[str, Any]:
 
 
 def variables(fit: xr.DataTree, group: str) -> xr.Dataset:
-    """Give the variables of a group; none where there is no such group."""
+    """Give the variables of a group but the internal ones; none where there is no such group."""
+    return with_internal(fit, group).drop_vars(INTERNAL, errors="ignore")
+
+
+def with_internal(fit: xr.DataTree, group: str) -> xr.Dataset:
+    """Give all variables of a group; none where there is no such group."""
     return fit[group].to_dataset() if group in fit.children else xr.Dataset()
 
 

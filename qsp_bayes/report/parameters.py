@@ -9,7 +9,7 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
-from qsp_bayes.report.contents import SAMPLE, metadata, population, scalars, variables
+from qsp_bayes.report.contents import SAMPLE, metadata, population, scalars, variables, with_internal
 
 BOUNDS = (0.05, 0.5, 0.95)
 NO_UNIT = "–"
@@ -121,7 +121,7 @@ def sensitivity(fit: xr.DataTree, names: list[str]) -> dict[str, tuple[float, fl
     Kallioinen N, Paananen T, Bürkner PC, Vehtari A. Detecting and diagnosing prior and likelihood sensitivity
     with power-scaling. Statistics and Computing 34 (2024) 57.
     """
-    log_prior = population(variables(fit, "log_prior"))
+    log_prior = population(with_internal(fit, "log_prior"))
     if not len(log_prior) or not len(variables(fit, "log_likelihood")):
         return {}
     prior = arviz_stats.psense(fit, var_names=names, group="prior", group_var_names=list(log_prior))

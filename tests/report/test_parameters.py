@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qsp_bayes.report import estimates, priors
+from qsp_bayes.report import diagnose, estimates, priors
 from qsp_bayes.report.parameters import parameters, sensitivity, shrinkage
 
 
@@ -98,3 +98,27 @@ def test_missing_priors_are_named(fit):
     fit.attrs["qsp_bayes"] = "{}"
     section = priors.section(fit)
     assert [block.tone for block in section.blocks] == ["absent"]
+
+
+def test_the_coordinates_of_a_correlation_are_internal(fit):
+    rng = np.random.default_rng(5)
+    pairs = {"parameter_pair": ["Vc, CL"]}
+    for group in ("posterior", "prior"):
+        size = [fit[group].sizes[dim] for dim in ("chain", "draw")]
+        fit[group]["corr_eta_canonical"] = xr.DataArray(
+            rng.beta(2.0, 2.0, (*size, 1)), dims=("chain", "draw", "parameter_pair"), coords=pairs
+        )
+        fit[group]["eta_independent"] = xr.DataArray(
+            rng.normal(size=(*size, 3, 12)), dims=("chain", "draw", "parameter", "subject")
+        )
+    internal = ("canonical", "independent")
+    assert "corr(CL, Vc)" in by_name(fit)
+    assert not [name for name in by_name(fit) if any(word in name for word in internal)]
+    assert not [label for label in diagnose(fit).table.index if any(word in label for word in internal)]
+
+
+def test_the_prior_of_a_correlation_counts_for_the_sensitivity(fit):
+    before = sensitivity(fit, ["TVCL"])
+    # As if the prior of the correlation pulled TVCL hard.
+    fit["log_prior"]["corr_eta_canonical"] = 5 * fit["posterior"]["TVCL"]
+    assert sensitivity(fit, ["TVCL"])["TVCL"][0] > before["TVCL"][0] + 0.1
