@@ -11,6 +11,8 @@ import xarray as xr
 from qsp_bayes.calibration.metadata import as_attribute, describe_fit
 from qsp_bayes.calibration.sampler import quiet_pymc, sample_posterior
 from qsp_bayes.data.study import Study
+from qsp_bayes.errors import MechanismError
+from qsp_bayes.models import derived
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
@@ -29,7 +31,13 @@ def fit(
     tree = xr.DataTree.from_dict({"posterior": sample.posterior, "sample_stats": sample.sample_stats})
     with model, quiet_pymc():
         prior = pm.sample_prior_predictive(PRIOR_DRAWS, random_seed=seeds[1])
-        replicates = pm.sample_posterior_predictive(tree, random_seed=seeds[2], progressbar=False)
+        # The predictions are among the draws: there is no need to solve the system again.
+        replicates = pm.sample_posterior_predictive(
+            tree.posterior.to_dataset()[[*calibration.error, *population_names(model)]],
+            random_seed=seeds[2],
+            progressbar=False,
+            freeze_vars=list(calibration.error),
+        )
         population = pm.sample_posterior_predictive(
             thin(sample.posterior[population_names(model)], POPULATION_DRAWS),
             var_names=[variable.name for variable in model.observed_RVs],
@@ -45,7 +53,7 @@ def fit(
         {
             "draws": sample.posterior.sizes["draw"],
             "tune": sampling["tune"],
-            "chains": sampling["chains"],
+            "chains": sample.posterior.sizes["chain"],
             "sampler": "NUTS (nutpie)",
             "target_accept": sampling["target_accept"],
             "seconds": round(sample.seconds_sampling, 2),
@@ -70,9 +78,23 @@ def fit(
             for name, group in groups.items()
         }
     )
+    if (quantities := derived_quantities(calibration, result["posterior"].to_dataset())) is not None:
+        result["derived"] = xr.DataTree(quantities)
     result["constant_data"] = xr.DataTree(constant_data(study))
     result.attrs = as_attribute(facts)
     return result
+
+
+def derived_quantities(calibration: Calibration, posterior: xr.Dataset) -> xr.Dataset | None:
+    """Derive half-life, volume at steady state and the like of the typical individual, draw by draw.
+
+    None where the system has another disposition than that of the library's compartments.
+    """
+    values: dict[str, Any] = {str(name): draws for name, draws in posterior.items()}
+    try:
+        return derived(calibration.system, {**values, **calibration.fix}, prefix="TV")
+    except MechanismError:
+        return None
 
 
 def population_names(model: pm.Model) -> list[str]:
