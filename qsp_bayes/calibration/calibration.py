@@ -12,7 +12,7 @@ import pymc as pm
 import xarray as xr
 
 from qsp_bayes.calibration.censored import Censored
-from qsp_bayes.calibration.checks import check_calibration, check_study, require_known
+from qsp_bayes.calibration.checks import check_calibration, check_fixed, check_study, require_known
 from qsp_bayes.calibration.design import Design, Term
 from qsp_bayes.calibration.fit import fit
 from qsp_bayes.calibration.predictions import require_positive
@@ -85,6 +85,7 @@ class Calibration:
             f"TV{name}" if name in self.system.parameters else name: float(x) for name, x in self.fix.items()
         }
         require_known(fixed, self.variables, "fix", "variable")
+        check_fixed(fixed)
         object.__setattr__(self, "fix", MappingProxyType(fixed))
 
     @property
@@ -199,8 +200,8 @@ class Calibration:
             Groups ``prior``, ``prior_predictive``, ``posterior``, ``posterior_predictive`` (the fitted individuals),
             ``population_predictive`` (new individuals in the study's design), ``log_likelihood``, ``log_prior``,
             ``sample_stats``, ``observed_data`` and ``constant_data``, and ``derived`` (half-life, Vss, MRT of the
-            typical individual) where the system has linear compartments; the attribute ``qsp_bayes`` is a JSON text
-            with versions, seed, study, system, priors and settings.
+            typical individual) where the system has linear compartments; the attribute ``qsp_bayes`` is a JSON
+            text with versions, seed, study, system, priors and settings.
 
         Raises
         ------
@@ -209,7 +210,7 @@ class Calibration:
 
         Notes
         -----
-        Interrupting (Ctrl-C) keeps the draws that every chain has made.
+        Interrupting (Ctrl-C) keeps the draws that the chains have made so far.
         """
         seed = int(np.random.default_rng().integers(2**31)) if random_seed is None else int(random_seed)
         return fit(

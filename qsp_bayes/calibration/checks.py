@@ -62,6 +62,19 @@ def check_calibration(system: System, individual: Sequence[Any], error: Mapping[
         )
 
 
+def check_fixed(fixed: Mapping[str, float]) -> None:
+    """Require fixed values to be possible: finite, errors positive, standard deviations not negative."""
+    for name, value in fixed.items():
+        positive = name.startswith(("sigma_", "nu_"))
+        if (
+            not np.isfinite(value)
+            or (positive and value <= 0)
+            or (name.startswith(("omega_", "pi_")) and value < 0)
+        ):
+            needed = "positive" if positive else "finite, and 0 or more for a standard deviation"
+            raise CalibrationError(f"fix: {name} = {value:g} is not possible; it must be {needed}.")
+
+
 def check_study(calibration: Calibration, study: Study) -> None:
     """Check a study against a calibration."""
     system = calibration.system

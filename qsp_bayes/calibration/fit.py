@@ -90,7 +90,7 @@ def derived_quantities(calibration: Calibration, posterior: xr.Dataset) -> xr.Da
 
     None where the system has another disposition than that of the library's compartments.
     """
-    values: dict[str, Any] = {str(name): draws for name, draws in posterior.items()}
+    values: dict[str, Any] = {str(name): draws for name, draws in posterior.data_vars.items()}
     try:
         return derived(calibration.system, {**values, **calibration.fix}, prefix="TV")
     except MechanismError:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import nutpie
@@ -80,12 +81,14 @@ def sample_posterior(
     except (RuntimeError, ValueError) as error:
         raise CalibrationError(explain_start(model, random_seed, error)) from error
     posterior, statistics = trace["posterior"].to_dataset(), trace["sample_stats"].to_dataset()
-    complete = count_complete(posterior)
-    if complete == 0:
+    kept = complete_block(count_draws(posterior))
+    if kept["draw"].stop == 0:
         raise KeyboardInterrupt
-    if complete < draws:
-        warnings.warn(f"Sampling was interrupted: {complete} of {draws} draws are kept.", stacklevel=4)
-    kept = {"draw": slice(0, complete)}
+    if kept["draw"].stop < draws or len(kept["chain"]) < chains:
+        warnings.warn(
+            f"Sampling was interrupted: {kept['draw'].stop} of {draws} draws of {len(kept['chain'])} chains are kept.",
+            stacklevel=4,
+        )
     return Sample(
         posterior=posterior.isel(kept),
         sample_stats=normalise_statistics(statistics.isel(kept)),
@@ -94,12 +97,26 @@ def sample_posterior(
     )
 
 
-def count_complete(posterior: xr.Dataset) -> int:
-    """Count the draws that every chain has made: after an interruption the missing ones are NaN."""
+def count_draws(posterior: xr.Dataset) -> np.ndarray:
+    """Count the draws that each chain has made: after an interruption the missing ones are NaN."""
     any_variable = next(iter(posterior.data_vars.values()))
     others = [dim for dim in any_variable.dims if dim not in ("chain", "draw")]
-    made = any_variable.notnull().all(others)
-    return int(made.sum("draw").min())
+    return any_variable.notnull().all(others).sum("draw").to_numpy()
+
+
+def complete_block(counts: np.ndarray) -> dict[str, Any]:
+    """Choose the chains, and the draws that all of them have made, which together keep the most draws.
+
+    Examples
+    --------
+    >>> complete_block(np.array([900, 1000, 0, 20]))
+    {'chain': [0, 1], 'draw': slice(0, 900, None)}
+    """
+    longest_first = np.argsort(-counts, kind="stable")
+    in_block = np.arange(1, len(counts) + 1) * counts[longest_first]
+    n_chains = int(np.argmax(in_block)) + 1
+    chains = sorted(int(chain) for chain in longest_first[:n_chains])
+    return {"chain": chains, "draw": slice(0, int(counts[chains].min()))}
 
 
 def normalise_statistics(statistics: xr.Dataset) -> xr.Dataset:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pymc as pm
 import pytensor
+from pymc.initial_point import make_initial_point_fn
+
+TRIES = 5
 
 
-def explain_start(model: pm.Model, random_seed: int, error: Exception, tries: int = 5) -> str:
-    """Say in words why no chain finds a start.
+@dataclass(frozen=True)
+class Start:
+    """A starting point, evaluated: log probability of each variable, gradient for each free one, predictions."""
 
-    Starting points are drawn from the prior; the log probability of each variable is evaluated there.
+    values: dict[str, np.ndarray]
+    log_probability: dict[str, np.ndarray]
+    gradient: dict[str, np.ndarray]
+    predictions: dict[str, np.ndarray]
+
+
+def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
+    """Say in words why no chain finds a start, after evaluating a few starting points as the sampler makes them.
 
     Parameters
     ----------
@@ -18,75 +31,74 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception, tries: in
     random_seed : int
     error : Exception
         What the sampler said.
-    tries : int
-        Starting points to look at.
 
     Returns
     -------
     str
     """
-    values = model.value_vars
-    observed = {variable.name: variable for variable in model.observed_RVs}
-    outputs = [name.removeprefix("DV_") for name in observed]
-    logps = model.logp(vars=model.basic_RVs, sum=False)
-    predictions = model.replace_rvs_by_values([model[output] for output in outputs])
-    evaluate = pytensor.function(
-        values, [*logps, *predictions], mode="FAST_COMPILE", on_unused_input="ignore"
-    )
-    point = pm.initial_point.make_initial_point_fn(
-        model=model, jitter_rvs=set(model.free_RVs), return_transformed=True
-    )
-    names = [variable.name for variable in model.basic_RVs]
-    subject = model["record_subject"].eval()
-    for trial in range(tries):
-        start = point(random_seed + trial)
-        results = evaluate(*[start[value.name] for value in values])
-        by_name = dict(zip(names, results, strict=False))
-        predicted = dict(zip(outputs, results[len(names) :], strict=True))
-        bad = [name for name, logp in by_name.items() if not np.isfinite(logp).all()]
-        if not bad:
-            continue
-        lines = []
-        for name in bad:
-            where = ""
-            if name in observed:
-                output = name.removeprefix("DV_")
-                row = int(np.argmin(np.isfinite(by_name[name])))
-                record = int(model[f"rows_{output}"].eval()[row])
-                label = model.coords["subject"][int(subject[record])]
-                time = float(model["record_time"].eval()[record])
-                where = (
-                    f" for subject {label} at time {time:g} (prediction {predicted[output][row]:.4g}, observed "
-                    f"{float(model[f'observed_{output}'].eval()[row]):.4g})"
-                )
-            lines.append(f"the log probability of {name} is not finite{where}")
-        typical = ", ".join(
-            f"{variable.name}={float(value):.3g}"
-            for variable, value in natural_values(model, start).items()
-            if variable.name.startswith("TV")
-        )
-        return (
-            f"Sampling could not start: {'; '.join(lines)}. At this start {typical}. This usually means (a) a prior "
-            "far from the data or in another unit; (b) an observation that the error model excludes, such as a zero "
-            "under a proportional error; (c) a dose that is missing. Draw from the prior with "
-            "pm.sample_prior_predictive(model=calibration.build(study)) and compare with the data."
-        )
+    for start in evaluate_starts(model, random_seed):
+        found = [
+            f"the log probability of {name} is not finite{where(model, name, logp, start)}"
+            for name, logp in start.log_probability.items()
+            if not np.isfinite(logp).all()
+        ]
+        steep = [name for name, slope in start.gradient.items() if not np.isfinite(slope).all()]
+        if not found and steep:
+            found = [f"the gradient for {', '.join(steep)} is not finite"]
+        if found:
+            typical = ", ".join(
+                f"{name}={float(value):.3g}" for name, value in start.values.items() if name.startswith("TV")
+            )
+            return (
+                f"Sampling could not start: {'; '.join(found)}. At this start {typical}. This usually means (a) a "
+                "prior far from the data or in another unit; (b) an observation that the error model excludes, such as a "
+                "zero under a proportional error; (c) a dose that is missing. Draw from the prior with "
+                "pm.sample_prior_predictive(model=calibration.build(study)) and compare with the data."
+            )
+    reason = str(error).split("Stack backtrace", maxsplit=1)[0].strip()
     return (
-        f"Sampling could not start ({error}), although the log probability is finite at {tries} starting points drawn "
-        "from the prior. This usually means a gradient that is not finite: a parameter on the edge of its range, or a "
-        "rate that has no derivative there."
+        f"Sampling could not start, although log probability and gradient are finite at {TRIES} starting points. "
+        f"The sampler said: {reason}"
     )
 
 
-def natural_values(model: pm.Model, start: dict[str, np.ndarray]) -> dict:
-    """Bring the scalar values of a starting point back from the unconstrained scale."""
-    scalars = [variable for variable in model.free_RVs if variable.ndim == 0]
-    natural = {}
-    for variable in scalars:
-        value = model.rvs_to_values[variable]
-        transform = model.rvs_to_transforms[variable]
-        number = np.asarray(start[value.name])
-        natural[variable] = (
-            number if transform is None else transform.backward(number, *variable.owner.inputs).eval()
+def evaluate_starts(model: pm.Model, random_seed: int) -> list[Start]:
+    """Evaluate a few starting points."""
+    free, basic = model.free_RVs, model.basic_RVs
+    values = [model.rvs_to_values[variable] for variable in free]
+    outputs = [variable.name.removeprefix("DV_") for variable in model.observed_RVs]
+    logps = model.logp(vars=basic, sum=False)
+    gradients = pytensor.grad(sum(logp.sum() for logp in logps), values)
+    graphs = [*free, *(model[output] for output in outputs)]
+    natural = model.replace_rvs_by_values(graphs)
+    evaluate = pytensor.function(
+        values, [*logps, *gradients, *natural], mode="FAST_COMPILE", on_unused_input="ignore"
+    )
+    point = make_initial_point_fn(model=model, jitter_rvs=set(free), return_transformed=True)
+    starts = []
+    for trial in range(TRIES):
+        unconstrained = point(random_seed + trial)
+        results = iter(evaluate(*(unconstrained[value.name] for value in values)))
+        starts.append(
+            Start(
+                log_probability={variable.name: next(results) for variable in basic},
+                gradient={variable.name: next(results) for variable in free},
+                values={variable.name: next(results) for variable in free},
+                predictions={output: next(results) for output in outputs},
+            )
         )
-    return natural
+    return starts
+
+
+def where(model: pm.Model, name: str, log_probability: np.ndarray, start: Start) -> str:
+    """Name the first observation whose log probability is not finite; nothing for a free variable."""
+    output = name.removeprefix("DV_")
+    if output not in start.predictions:
+        return ""
+    row = int(np.argmin(np.isfinite(log_probability)))
+    record = int(model[f"rows_{output}"].get_value()[row])
+    subject = model.coords["subject"][int(model["record_subject"].get_value()[record])]
+    time = float(model["record_time"].get_value()[record])
+    observed = float(model[f"observed_{output}"].get_value()[row])
+    predicted = float(start.predictions[output][row])
+    return f" for subject {subject} at time {time:g} (prediction {predicted:.4g}, observed {observed:.4g})"
