@@ -50,9 +50,9 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
                 f"{name}={float(value):.3g}" for name, value in start.values.items() if name.startswith("TV")
             )
             return (
-                f"Sampling could not start: {'; '.join(found)}. At this start {typical}. This usually means (a) a "
-                "prior far from the data or in another unit; (b) an observation that the error model excludes, such as a "
-                "zero under a proportional error; (c) a dose that is missing. Draw from the prior with "
+                f"Sampling could not start: {'; '.join(found)}. At this start {typical}. This usually means (a) "
+                "a prior far from the data or in another unit; (b) an observation that the error model excludes, such "
+                "as a zero under a proportional error; (c) a dose that is missing. Draw from the prior with "
                 "pm.sample_prior_predictive(model=calibration.build(study)) and compare with the data."
             )
     reason = str(error).split("Stack backtrace", maxsplit=1)[0].strip()
