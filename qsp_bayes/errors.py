@@ -40,7 +40,11 @@ class DataError(QSPBayesError, ValueError):
         self.file, self.row, self.column = file, row, column
         where = ", ".join(
             part
-            for part in (file, None if row is None else f"row {row}", None if column is None else f"column {column}")
+            for part in (
+                file,
+                None if row is None else f"row {row}",
+                None if column is None else f"column {column}",
+            )
             if part
         )
         text = f"{problem}. Expected: {expected}. What to do: {cure}."

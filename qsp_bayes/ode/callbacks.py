@@ -1,7 +1,7 @@
 """The callbacks of the linear engine: tables of arrays in, kernels run.
 
-The rows of a table are, in this order: its own length; the float inputs; the integer inputs; the structure; then what the
-callback needs besides. The names below are the rows.
+The rows of a table are, in this order: its own length; the float inputs; the integer inputs; the structure; then
+what the callback needs besides. The names below are the rows.
 """
 
 from __future__ import annotations
@@ -160,7 +160,11 @@ def solve_trees(address: int) -> int:
 def solve_general(address: int) -> int:
     """Solve any system."""
     table = open_table(address)
-    matrix, modes, trace = read_matrix(table), read_modes(table, np.complex128), read_trace(table, np.complex128)
+    matrix, modes, trace = (
+        read_matrix(table),
+        read_modes(table, np.complex128),
+        read_trace(table, np.complex128),
+    )
     decompose_general(
         matrix.pattern, integers(table, 19), integers(table, 20), matrix.reachable, matrix.values,
         horizon(floats(table, 1)), modes.w, modes.V, modes.inverse, modes.mode,

@@ -1,13 +1,13 @@
 """Eigenvalues and eigenvectors of the matrices of a linear system, block by block.
 
-A = V diag(w) V^-1, with A block lower triangular (see `structure`). A block that is a tree of compartments exchanging both
-ways is made symmetric by a diagonal scaling and solved by Jacobi rotations; another block of more than one state goes to
-LAPACK in complex arithmetic. Blocks are then coupled by substitution.
+A = V diag(w) V^-1, with A block lower triangular (see `structure`). A block that is a tree of compartments
+exchanging both ways is made symmetric by a diagonal scaling and solved by Jacobi rotations; another block of more
+than one state goes to LAPACK in complex arithmetic. Blocks are then coupled by substitution.
 
-Where eigenvalues nearly coincide along a path of the system (KA close to CL/Vc, an Erlang chain) V is ill-conditioned or
-does not exist. Each row of the parameter table is therefore marked: `EIGEN` where differences of exponentials lose at most
-a factor of `MAX_AMPLIFICATION`, `TAYLOR` where the other propagator (see `taylor`) must be used, `INVALID` where A is not
-finite.
+Where eigenvalues nearly coincide along a path of the system (KA close to CL/Vc, an Erlang chain) V is
+ill-conditioned or does not exist. Each row of the parameter table is therefore marked: `EIGEN` where differences of
+exponentials lose at most a factor of `MAX_AMPLIFICATION`, `TAYLOR` where the other propagator (see `taylor`) must
+be used, `INVALID` where A is not finite.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from qsp_bayes.ode.structure import GENERAL
 
 EIGEN, TAYLOR, INVALID = np.int64(0), np.int64(1), np.int64(2)
 MAX_AMPLIFICATION = 20.0
-"""Largest tolerated product, along a path, of rate / difference of rates. At 20, values stay good to 1e-14 of the maximum."""
+"""Largest product of rate / difference of rates along a path. At 20, values are good to 1e-14 of the maximum."""
 JACOBI_SWEEPS = 30
 FIRST_ROW = np.int64(0)
 

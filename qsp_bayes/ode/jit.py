@@ -1,21 +1,24 @@
 """How the kernels are compiled, and how compiled graphs call them.
 
 A numba function that calls another takes its whole code in and optimises it again, and a PyTensor graph nests several
-levels of functions: the kernels would be compiled five times over. They are therefore compiled once, as C callbacks that
-numba caches on disk, and graphs call them by the name of a symbol, as numba itself calls LAPACK. A callback takes the
-address of a table that holds the address and the shape of each array.
+levels of functions: the kernels would be compiled five times over. They are therefore compiled once, as C callbacks
+that numba caches on disk, and graphs call them by the name of a symbol, as numba itself calls LAPACK. A callback
+takes the address of a table that holds the address and the shape of each array.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
+import numba
 import numpy as np
+import pytensor
 from llvmlite import ir
 from numba import carray, cfunc, literal_unroll, njit, types
 from numba.extending import intrinsic
@@ -41,6 +44,23 @@ loaded: dict[str, Any] = {}
 """Callbacks by symbol: they must outlive the graphs that call them."""
 
 
+@contextmanager
+def kernel_settings() -> Iterator[None]:
+    """Compile without vectorised loops, and cache by the version of this layer's source.
+
+    The kernels' loops run over two or three states: vectorising them doubles their time, in checks of whether arrays
+    overlap. Numba alone would look for changes only in the file of the callback, and load stale kernels after a
+    change in another.
+    """
+    before = numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR
+    root = numba.config.CACHE_DIR or pytensor.config.base_compiledir
+    numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR = 0, str(Path(root) / "qsp_bayes" / KERNEL_VERSION)
+    try:
+        yield
+    finally:
+        numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR = before
+
+
 def export(function: Callable[[int], int]) -> types.ExternalFunction:
     """Compile a callback (or load it from numba's cache) and return what graphs call it by.
 
@@ -51,7 +71,8 @@ def export(function: Callable[[int], int]) -> types.ExternalFunction:
     """
     symbol = f"qsp_bayes_{function.__name__}_{KERNEL_VERSION}"
     if symbol not in loaded:
-        loaded[symbol] = cfunc(types.int64(types.intp), cache=True, error_model="numpy")(function)
+        with kernel_settings():
+            loaded[symbol] = cfunc(types.int64(types.intp), cache=True, error_model="numpy")(function)
         llvmlite.binding.add_symbol(symbol, loaded[symbol].address)
     return types.ExternalFunction(symbol, types.int64(types.intp))
 

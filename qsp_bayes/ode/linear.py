@@ -1,16 +1,17 @@
 """The exact engine for dx/dt = A x + b + u(t), over a ragged batch of subjects, with its adjoint.
 
-Forward, each subject's timeline is walked once; the state is kept in the eigenvectors' coordinates z = V^-1 x, so that an
-interval costs one exponential per state. Backward, the adjoint L = V^T dJ/dx is walked the other way. Over an interval
+Forward, each subject's timeline is walked once; the state is kept in the eigenvectors' coordinates z = V^-1 x, so
+that an interval costs one exponential per state. Backward, the adjoint L = V^T dJ/dx is walked the other way. Over
+an interval
 
     d(L_a z_b)/dt = (w_b - w_a) L_a z_b + L_a g_b,        g = V^-1 (b + u),
 
-so the derivative with respect to A, the integral of L_a z_b, needs no exponentials beyond those of the forward walk. The
-derivative with respect to the time of a step is the jump of the Hamiltonian H = L . dz/dt across it.
+so the derivative with respect to A, the integral of L_a z_b, needs no exponentials beyond those of the forward
+walk. The derivative with respect to the time of a step is the jump of the Hamiltonian H = L . dz/dt across it.
 Cost and memory do not depend on the number of parameters.
 
-Rows of the parameter table whose eigenvectors are unusable are walked in the system's own coordinates (V = I) with Taylor
-series in place of exponentials; everything else is the same.
+Rows of the parameter table whose eigenvectors are unusable are walked in the system's own coordinates (V = I) with
+Taylor series in place of exponentials; everything else is the same.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
-from qsp_bayes.ode.jit import assign, kernel, zero
+from qsp_bayes.ode.jit import kernel, zero
 from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
     ANCHOR,
@@ -115,17 +116,21 @@ class Adjoints(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working vectors of one walk: real ones over the states, and ones in the modes' coordinates."""
+    """Working arrays of the walks, allocated once: real ones over the states, and ones in the modes' coordinates."""
 
     x: np.ndarray
     x_bar: np.ndarray
     total: np.ndarray
+    inputs: np.ndarray
     A: np.ndarray
     z: np.ndarray
+    lam: np.ndarray
+    area: np.ndarray
     g: np.ndarray
     s: np.ndarray
     f: np.ndarray
     seen: np.ndarray
+    M: np.ndarray
 
 
 @kernel()
@@ -136,12 +141,16 @@ def make_scratch(w):  # type: ignore[no-untyped-def]
         np.zeros(n),
         np.zeros(n),
         np.zeros(n),
+        np.zeros(n),
         np.zeros((n, n)),
         np.zeros(n, w.dtype),
         np.zeros(n, w.dtype),
         np.zeros(n, w.dtype),
         np.zeros(n, w.dtype),
         np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+        np.zeros(n, w.dtype),
+        np.zeros((n, n), w.dtype),
     )
 
 
@@ -288,44 +297,48 @@ def apply_special(kind, matrix, modes, records, code, value, row, scratch, z):  
 
 
 @kernel()
-def walk(matrix, modes, records, observed, trace, first, last, out):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
-    w, V, inverse = modes.w, modes.V, modes.inverse
-    steps, codes = trace.steps, trace.codes
-    n = w.shape[1]
-    z = np.zeros(n, w.dtype)
-    inputs = np.zeros(n)
-    scratch = make_scratch(w)
+def walk(matrix, modes, records, observed, trace, scratch, first, last, out):  # type: ignore[no-untyped-def]
+    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite.
+
+    (Arrays are taken out of their tuples once: numba counts references to them at every access and every call.)
+    """
+    w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
+    steps, codes, along = trace.steps, trace.codes, trace.modes
+    z, g, inputs, A = scratch.z, scratch.g, scratch.inputs, scratch.A
+    n, n_observed = w.shape[1], observed.size
+    zero(inputs)
+    zero(g)
     driven = is_driven(matrix.affine, codes, first, last)
     row = codes[first, ROW]
     now = min(0.0, steps[first, TIME])
-    if modes.mode[row] == INVALID:
+    if mode[row] == INVALID:
         return False
     load_initial(matrix, row, scratch.x)
     to_modes(inverse, row, scratch.x, z)
     assembled = row - row - 1
     stale = driven
+    eigen = mode[row] == EIGEN
     for s in range(first, last):
         kind = codes[s, KIND]
         if codes[s, ROW] != row:
             to_states(V, row, z, scratch.x)
             row = codes[s, ROW]
-            if modes.mode[row] == INVALID:
+            if mode[row] == INVALID:
                 return False
             to_modes(inverse, row, scratch.x, z)
             stale = driven
+            eigen = mode[row] == EIGEN
         if stale:
             load_affine(matrix, row, scratch.total)
             for i in range(n):
                 scratch.total[i] += inputs[i]
-            to_modes(inverse, row, scratch.total, scratch.g)
+            to_modes(inverse, row, scratch.total, g)
             stale = False
         if driven:
             for i in range(n):
                 steps[s, INPUTS + i] = inputs[i]
-        eigen = modes.mode[row] == EIGEN
-        if assembled != row and not eigen:
-            assemble(matrix.pattern, matrix.values, row, scratch.A)
+        if not eigen and assembled != row:
+            assemble(matrix.pattern, matrix.values, row, A)
             assembled = row
         dt = steps[s, TIME] - now
         now = steps[s, TIME]
@@ -333,18 +346,18 @@ def walk(matrix, modes, records, observed, trace, first, last, out):  # type: ig
             if eigen:
                 for a in range(n):
                     decay = np.exp(w[row, a] * dt)
-                    trace.modes[s, DECAY, a] = decay
+                    along[s, DECAY, a] = decay
                     z[a] *= decay
                     if driven:
                         integral = dt * phi(w[row, a] * dt)
-                        trace.modes[s, INTEGRAL, a] = integral
-                        z[a] += integral * scratch.g[a]
+                        along[s, INTEGRAL, a] = integral
+                        z[a] += integral * g[a]
             else:
-                taylor.propagate(scratch.A, scratch.g, dt, z)
+                taylor.propagate(A, g, dt, z)
         for a in range(n):
-            trace.modes[s, BEFORE, a] = z[a]
+            along[s, BEFORE, a] = z[a]
         if kind == OBSERVE:
-            for q in range(observed.size):
+            for q in range(n_observed):
                 i = observed[q]
                 value = V[row, i, 0] * z[0]
                 for a in range(1, n):
@@ -362,7 +375,7 @@ def walk(matrix, modes, records, observed, trace, first, last, out):  # type: ig
                 zero(inputs)
                 stale = driven
         for a in range(n):
-            trace.modes[s, AFTER, a] = z[a]
+            along[s, AFTER, a] = z[a]
     finite = 0.0
     for a in range(n):
         finite += abs(z[a])
@@ -390,12 +403,13 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
 def forward(matrix, modes, records, observed, trace, out):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
-    `out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN for a subject
-    that cannot be solved.
+    `out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN for a
+    subject that cannot be solved.
     """
     subjects = trace.subjects
     waiting_steps = np.empty((trace.codes.shape[0], INPUTS))
     waiting_codes = np.empty((trace.codes.shape[0], N_COLUMNS), np.int64)
+    scratch = make_scratch(modes.w)
     start = np.int64(0)
     for i in range(subjects.shape[0] - 1):
         first, last = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]
@@ -404,7 +418,9 @@ def forward(matrix, modes, records, observed, trace, out):  # type: ignore[no-un
         if subjects[i, FAILED] == 0:
             stop = expand(records, first, last, trace.steps, trace.codes, start, waiting_steps, waiting_codes)
             if stop > start:
-                subjects[i, FAILED] = not walk(matrix, modes, records, observed, trace, start, stop, out)
+                subjects[i, FAILED] = not walk(
+                    matrix, modes, records, observed, trace, scratch, start, stop, out
+                )
         if subjects[i, FAILED] != 0:
             for n in range(first, last):
                 for q in range(observed.size):
@@ -442,7 +458,7 @@ def flush(matrix, modes, row, M, bar):  # type: ignore[no-untyped-def]
 
 @kernel()
 def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interval, lam, M):  # type: ignore[no-untyped-def]
-    """Adjoint of `add_steady`: gather in M and `scratch.x_bar`; return the derivatives of age, duration and interval."""
+    """Adjoint of `add_steady`: gather in M and `scratch.x_bar`; return those of age, duration and interval."""
     n, d = lam.size, matrix.n_dynamic
     zero(scratch.x_bar)
     if modes.mode[row] != EIGEN:
@@ -469,7 +485,9 @@ def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interva
             s[a] += modes.inverse[row, a, i] * scratch.total[i]
         if s[a] == 0.0 and not modes.w[row, a].real < 0.0:
             continue  # not excited: it contributes nothing, decaying or not
-        value, slope, by_age, by_duration, by_interval = weight(kind, modes.w[row, a], age, duration, interval)
+        value, slope, by_age, by_duration, by_interval = weight(
+            kind, modes.w[row, a], age, duration, interval
+        )
         f[a] = value
         M[a, a] += slope * seen[a] * s[a]
         age_bar += (by_age * seen[a] * s[a]).real
@@ -536,51 +554,64 @@ def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ig
 
 @kernel()
 def state_at_start(matrix, modes, trace, s, first, row, scratch):  # type: ignore[no-untyped-def]
-    """Set `scratch.z` to the state at the start of the interval before step s, in the coordinates of that interval's row."""
+    """Set `scratch.z` to the state at the start of the interval before step s, in the coordinates of its row."""
     if s == first:
         load_initial(matrix, row, scratch.x)
-    elif trace.codes[s - 1, ROW] == row:
-        for a in range(scratch.z.size):
-            scratch.z[a] = trace.modes[s - 1, AFTER, a]
-        return
     else:
         to_states(modes.V, trace.codes[s - 1, ROW], trace.modes[s - 1, AFTER], scratch.x)
     to_modes(modes.inverse, row, scratch.x, scratch.z)
 
 
 @kernel()
-def walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar):  # type: ignore[no-untyped-def]
+def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_bar, interval_bar):  # type: ignore[no-untyped-def]
+    """Pass the derivatives of a dosing step on to the inputs that it came from."""
+    route, record, anchor = codes[s, ROUTE], codes[s, RECORD], codes[s, ANCHOR]
+    if anchor != AT_RECORD:
+        lag_bar += time_bar
+        interval_bar += codes[s, REPEAT] * time_bar
+        if anchor == AT_STOP:
+            duration_bar += time_bar
+    if bar.lag.size > 0:
+        bar.lag[route, record] += lag_bar
+    bar.interval[record] += interval_bar
+    share_among_inputs(records, bar, route, record, value_bar, duration_bar)
+
+
+@kernel()
+def walk_back(matrix, modes, records, observed, trace, scratch, first, last, out_bar, bar):  # type: ignore[no-untyped-def]
     """Walk one subject's steps backward and add to the derivatives."""
-    w, V, inverse = modes.w, modes.V, modes.inverse
-    steps, codes = trace.steps, trace.codes
-    n = w.shape[1]
-    lam = np.zeros(n, w.dtype)
-    area = np.zeros(n, w.dtype)
-    M = np.zeros((n, n), w.dtype)
-    input_bar = np.zeros(n)
-    scratch = make_scratch(w)
+    w, V, inverse, mode, reachable = modes.w, modes.V, modes.inverse, modes.mode, matrix.reachable
+    steps, codes, along, bar_time = trace.steps, trace.codes, trace.modes, bar.time
+    z, g, lam, area, M = scratch.z, scratch.g, scratch.lam, scratch.area, scratch.M
+    input_bar, A = scratch.inputs, scratch.A
+    n, n_observed = w.shape[1], observed.size
+    zero(lam)
+    zero(input_bar)
+    zero(g)
     driven = is_driven(matrix.affine, codes, first, last)
     row = codes[last - 1, ROW]
+    eigen = mode[row] == EIGEN
     assembled = row - row - 1
     hamiltonian = 0.0
     for s in range(last - 1, first - 1, -1):
-        kind, record, route = codes[s, KIND], codes[s, RECORD], codes[s, ROUTE]
+        kind = codes[s, KIND]
         if codes[s, ROW] != row:
             flush(matrix, modes, row, M, bar)
             adjoint_to_states(inverse, row, lam, scratch.x_bar)
             row = codes[s, ROW]
             adjoint_to_modes(V, row, scratch.x_bar, lam)
-        eigen = modes.mode[row] == EIGEN
-        if assembled != row and not eigen:
-            assemble(matrix.pattern, matrix.values, row, scratch.A)
+            eigen = mode[row] == EIGEN
+        if not eigen and assembled != row:
+            assemble(matrix.pattern, matrix.values, row, A)
             assembled = row
 
         # The step itself.
         value_bar, lag_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0, 0.0
         if kind == OBSERVE:
-            for q in range(observed.size):
+            for q in range(n_observed):
+                cotangent = out_bar[codes[s, RECORD], q]
                 for a in range(n):
-                    lam[a] += V[row, observed[q], a] * out_bar[record, q]
+                    lam[a] += V[row, observed[q], a] * cotangent
         elif kind == BOLUS:
             for a in range(n):
                 value_bar += (inverse[row, a, codes[s, STATE]] * lam[a]).real
@@ -596,53 +627,47 @@ def walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar
                 zero(input_bar)
 
         # Its time: the jump of the Hamiltonian, which is constant over the interval before it.
-        start = steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME])
-        dt = steps[s, TIME] - start
         if driven:
             load_affine(matrix, row, scratch.total)
             for i in range(n):
                 scratch.total[i] += steps[s, INPUTS + i]
-            to_modes(inverse, row, scratch.total, scratch.g)
+            to_modes(inverse, row, scratch.total, g)
         before = 0.0
         if eigen:
             for a in range(n):
-                before += (lam[a] * (w[row, a] * trace.modes[s, BEFORE, a] + scratch.g[a])).real
+                before += (lam[a] * (w[row, a] * along[s, BEFORE, a] + g[a])).real
         else:
-            before = slope_product(lam, scratch.A, trace.modes[s, BEFORE], scratch.g)
+            before = slope_product(lam, A, along[s, BEFORE], g)
         time_bar = before - hamiltonian
         hamiltonian = before
-        bar.time[record] += time_bar
+        bar_time[codes[s, RECORD]] += time_bar
         if kind == BOLUS or kind == RATE or kind > EQUILIBRIUM:
-            if codes[s, ANCHOR] != AT_RECORD:
-                lag_bar += time_bar
-                interval_bar += codes[s, REPEAT] * time_bar
-                if codes[s, ANCHOR] == AT_STOP:
-                    duration_bar += time_bar
-            if bar.lag.size > 0:
-                bar.lag[route, record] += lag_bar
-            bar.interval[record] += interval_bar
-            share_among_inputs(records, bar, route, record, value_bar, duration_bar)
+            dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_bar, interval_bar)
 
         # The interval before it.
+        dt = steps[s, TIME] - (steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME]))
         if dt > 0.0:
-            state_at_start(matrix, modes, trace, s, first, row, scratch)
-            z = scratch.z
+            if s > first and codes[s - 1, ROW] == row:
+                for a in range(n):
+                    z[a] = along[s - 1, AFTER, a]
+            else:
+                state_at_start(matrix, modes, trace, s, first, row, scratch)
             if eigen:
                 for a in range(n):
                     end_a = lam[a]
-                    start_a = end_a * trace.modes[s, DECAY, a]
+                    start_a = end_a * along[s, DECAY, a]
                     M[a, a] += dt * start_a * z[a]
                     area[a] = 0.0
                     if driven:
-                        area[a] = trace.modes[s, INTEGRAL, a] * end_a
-                        M[a, a] += scratch.g[a] * dt * dt * phi_prime(w[row, a] * dt) * end_a
+                        area[a] = along[s, INTEGRAL, a] * end_a
+                        M[a, a] += g[a] * dt * dt * phi_prime(w[row, a] * dt) * end_a
                     for b in range(n):
-                        if a != b and matrix.reachable[a, b]:
-                            M[a, b] += end_a * trace.modes[s, BEFORE, b] - start_a * z[b] - scratch.g[b] * area[a]
+                        if a != b and reachable[a, b]:
+                            M[a, b] += end_a * along[s, BEFORE, b] - start_a * z[b] - g[b] * area[a]
                     lam[a] = start_a
             else:
                 zero(area)
-                taylor.propagate_adjoint(scratch.A, scratch.g, dt, z, lam, M, area)
+                taylor.propagate_adjoint(A, g, dt, z, lam, M, area)
             if driven:
                 adjoint_to_states(inverse, row, area, scratch.x_bar)
                 for i in range(n):
@@ -659,6 +684,7 @@ def walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar
 @kernel()
 def backward(matrix, modes, records, observed, trace, out_bar, bar):  # type: ignore[no-untyped-def]
     """Add the derivatives of sum(out_bar * out) to those in `bar`; NaN for the rows of a subject that failed."""
+    scratch = make_scratch(modes.w)
     for i in range(trace.subjects.shape[0] - 1):
         first, last = trace.subjects[i, FIRST_STEP], trace.subjects[i + 1, FIRST_STEP]
         if trace.subjects[i, FAILED] != 0:
@@ -666,4 +692,4 @@ def backward(matrix, modes, records, observed, trace, out_bar, bar):  # type: ig
                 for k in range(bar.values.shape[0]):
                     bar.values[k, records.row[n]] = np.nan
         elif last > first:
-            walk_back(matrix, modes, records, observed, trace, first, last, out_bar, bar)
+            walk_back(matrix, modes, records, observed, trace, scratch, first, last, out_bar, bar)

@@ -139,11 +139,11 @@ def solver(general: bool) -> Any:
         return states, steps, codes, modes, subjects, w, V, inverse, mode
 
     @numba_njit
-    def linear_solve(
+    def linear_solve(  # type: ignore[no-untyped-def]
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
         pattern, reachable, blocks, parents, observed, options,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         return run((
             contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
             contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
@@ -168,12 +168,12 @@ def adjoint(general: bool) -> Any:
         gather(table.ctypes.data)
 
     @numba_njit
-    def linear_solve_adjoint(
+    def linear_solve_adjoint(  # type: ignore[no-untyped-def]
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
         pattern, reachable, blocks, parents, observed, options,
         steps, codes, modes, subjects, w, V, inverse, mode, cotangent,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         bars = (
             np.zeros(time.shape), np.zeros(amount.shape), np.zeros(bioavailability.shape), np.zeros(lag.shape),
             np.zeros(rate.shape), np.zeros(duration.shape), np.zeros(interval.shape), np.zeros(values.shape),

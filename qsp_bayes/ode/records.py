@@ -29,8 +29,8 @@ class Records(NamedTuple):
         The state that each route delivers into, `NO_STATE` or `UNKNOWN_STATE`.
     amount : (record,) float
     bioavailability, lag, rate, duration : (route, record) float, or size 0
-        A positive rate makes the dose an infusion of duration F amount / rate; otherwise a positive duration makes it an
-        infusion at the rate F amount / duration; otherwise it is a bolus.
+        A positive rate makes the dose an infusion of duration F amount / rate; otherwise a positive duration makes
+        it an infusion at the rate F amount / duration; otherwise it is a bolus.
     interval, additional, steady_state : (record,)
         II, ADDL, SS.
     locf : bool

@@ -167,7 +167,7 @@ def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-unty
 
 @kernel()
 def steady_adjoint(kind, A, source, age, duration, interval, bar, A_bar, source_bar):  # type: ignore[no-untyped-def]
-    """Add the adjoints of A and source for `steady`, given that of its result; return those of age, duration, interval."""
+    """Add the adjoints of A and source for `steady`, given that of its result; return those of the times."""
     n = source.size
     none = np.zeros(n, source.dtype)
     unused = np.zeros(n, source.dtype)

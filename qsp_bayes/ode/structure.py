@@ -2,8 +2,8 @@
 
 The states of dx/dt = A x + b form strongly connected blocks (a depot is one, a central compartment with its peripherals
 another). In topological order of the blocks A is block lower triangular, so its eigenvalues are those of the diagonal
-blocks, and most blocks of pharmacology are tiny: single states, or trees of compartments that exchange both ways, which a
-diagonal scaling makes symmetric.
+blocks, and most blocks of pharmacology are tiny: single states, or trees of compartments that exchange both ways,
+which a diagonal scaling makes symmetric.
 """
 
 from __future__ import annotations

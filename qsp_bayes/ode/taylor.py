@@ -2,13 +2,13 @@
 
 Over a substep h, with q = max(0, max_i -A_ii), the series of exp(h [[A, g], [0, 0]] + h q I) applied to (x, 1) has only
 positive terms where A is the matrix of a compartmental system, so nothing cancels and every component comes out to
-rounding precision relative to itself; the factor exp(-q h) is taken out at the end. Substeps keep the series short; where
-A has negative off-diagonal entries they are small enough that cancellation costs less than a digit.
+rounding precision relative to itself; the factor exp(-q h) is taken out at the end. Substeps keep the series short;
+where A has negative off-diagonal entries they are small enough that cancellation costs less than a digit.
 
 The adjoint is the exact derivative of the very series that was summed.
 
-Reference: J. Xue and Q. Ye (2013), Computing exponentials of essentially non-negative matrices entrywise to high relative
-accuracy, Math. Comp. 82:1577-1596.
+Reference: J. Xue and Q. Ye (2013), Computing exponentials of essentially non-negative matrices entrywise to high
+relative accuracy, Math. Comp. 82:1577-1596.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from qsp_bayes.ode.jit import assign, kernel
 
 MAX_TERMS = 160
@@ -50,12 +51,20 @@ def series(A, g, shift, h, x, terms):  # type: ignore[no-untyped-def]
     n = x.size
     for i in range(n):
         terms[0, i] = x[i]
+    norm = shift  # bounds the terms of the adjoint series too, which may be long where this one is short
+    for j in range(n):
+        total = shift
+        for i in range(n):
+            total += abs(A[i, j])
+        norm = max(norm, total)
+    bound = 1.0
     constant = 1.0
     k = 0
     small = 0
     while k < MAX_TERMS - 1 and small < 2:
         factor = h / (k + 1)
-        negligible = k >= n
+        bound *= norm * factor
+        negligible = k >= n and bound <= 1e-18
         for i in range(n):
             total = shift * terms[k, i] + g[i] * constant
             for j in range(n):
