@@ -64,6 +64,10 @@ def check_calibration(system: System, individual: Sequence[Any], error: Mapping[
 
 def check_fixed(fixed: Mapping[str, float]) -> None:
     """Require fixed values to be possible: finite, errors positive, standard deviations not negative."""
+    if "corr_eta" in fixed:
+        raise CalibrationError(
+            "fix: corr_eta is a matrix and cannot be fixed; use IIV without correlated=True."
+        )
     for name, value in fixed.items():
         positive = name.startswith(("sigma_", "nu_"))
         if (

@@ -34,8 +34,8 @@ class IIV:
     correlated : bool
         Whether the deviations are correlated; the prior ``corr_eta`` is then an LKJ distribution.
     centred : bool
-        Sample the individual values themselves rather than their deviations: better where every individual is well
-        observed, worse where data are sparse.
+        Sample the individual values themselves (``individual_CL``, on the parameter's scale) rather than their
+        deviations: better where every individual is well observed, worse where data are sparse.
 
     References
     ----------

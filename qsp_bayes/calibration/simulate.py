@@ -145,13 +145,11 @@ def new_individuals(
             random_seed=random_seed,
             progressbar=False,
         )["posterior_predictive"]
-    parameters = {}
-    for name, term in terms.items():
-        values = drawn[name].stack(sample=("chain", "draw")).transpose("sample", ...).to_numpy()
-        # A planned study has one occasion for each subject, and covariates that do not vary in time.
-        first = np.flatnonzero(np.diff(study.subject_index, prepend=-1))
-        parameters[name] = values[:, first] if term.level == "record" else values
-    return parameters
+    # A planned study has one occasion for each subject: a value by occasion is a value by subject.
+    return {
+        name: drawn[name].stack(sample=("chain", "draw")).transpose("sample", ...).to_numpy()
+        for name in terms
+    }
 
 
 def predict(
@@ -169,26 +167,25 @@ def predict(
         name: pt.dscalar(name) if values.ndim == 1 else pt.dvector(name)
         for name, values in parameters.items()
     }
-    by_regimen: list[list[np.ndarray]] = []
+    n_draws = len(next(iter(parameters.values())))
+    values = {name: np.empty((n_draws, len(studies), len(studies[0].rows[name]))) for name in outputs}
     with pm.Model(coords=studies[0].coords):
         path = calibration.system.solve(studies[0].as_pymc_data(), inputs, solver=calibration.solver)
         evaluate = pytensor.function(
             list(inputs.values()), [path[output] for output in outputs], on_unused_input="ignore"
         )
-        for study in studies:
+        for column, study in enumerate(studies):
             pm.set_data(study.data_arrays(), coords=study.coords)
-            draws = [evaluate(*row) for row in zip(*parameters.values(), strict=True)]
-            by_regimen.append([np.stack(column) for column in zip(*draws, strict=True)])
-    return {
-        output: np.stack(values, axis=1)
-        for output, values in zip(outputs, zip(*by_regimen, strict=True), strict=True)
-    }
+            for draw, row in enumerate(zip(*parameters.values(), strict=True)):
+                for name, prediction in zip(outputs, evaluate(*row), strict=True):
+                    values[name][draw, column] = prediction
+    return values
 
 
 def add_residual(
     calibration: Calibration, output: str, predictions: np.ndarray, population: xr.Dataset, random_seed: int
 ) -> np.ndarray:
-    """Draw observations around the predictions of an output, (draw, regimen, observation), by draw."""
+    """Draw observations around the predictions of an output, (draw, regimen, observation)."""
     inputs: dict[str, Any] = {}
 
     def variable(name: str) -> Any:
