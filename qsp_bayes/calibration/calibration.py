@@ -118,6 +118,11 @@ class Calibration:
             If names or units of study, system and calibration do not match.
         PriorError
             If a variable has no prior, with the lines to paste into the prior file.
+
+        Notes
+        -----
+        The records are ``pm.Data``. Another design is set by ``model.set_dim("subject", n_subjects, subjects)`` and
+        ``pm.set_data(study.data_arrays(), coords=study.coords)``.
         """
         check_study(self, study)
         require_priors(

@@ -180,3 +180,16 @@ def test_a_planned_study_has_observations_to_draw(study):
     plan = planned_study(regimen, new_subjects(study, 3, random_seed=1), [0, 4, 12], units=units)
     model = Calibration(SYSTEM, PRIORS, [IIV("CL")], {"Cc": Combined()}).build(plan)
     assert model["DV_Cc"] in model.free_RVs
+
+
+def test_another_design_can_be_set_on_the_model(study):
+    few = study.subset(["3", "7"])
+    calibration = Calibration(
+        SYSTEM, PRIORS, [ALLOMETRY], {"Cc": Combined()}, fix={"CL": 2.8, "Vc": 32.0, "KA": 1.5}
+    )
+    model = calibration.build(study)
+    with model:
+        model.set_dim("subject", few.n_subjects, few.subjects)
+        pm.set_data(few.data_arrays(), coords=few.coords)
+    np.testing.assert_allclose(pm.draw(model["CL"]), 2.8 * (few.covariate("WT") / 70) ** 0.75, rtol=1e-12)
+    np.testing.assert_allclose(pm.draw(model["Cc"]), pm.draw(calibration.build(few)["Cc"]), rtol=1e-12)
