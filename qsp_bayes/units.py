@@ -34,8 +34,8 @@ def parse_unit(text: str, where: str = "") -> pint.Unit:
 
     Examples
     --------
-    >>> parse_unit("ng/mL") == parse_unit("ug/L")
-    True
+    >>> print(parse_unit("mg/L"))
+    milligram / liter
     """
     cleaned = text.strip()
     if cleaned in ("", "1"):
@@ -62,8 +62,8 @@ def conversion_factor(have: str, want: str) -> float | None:
 
     Examples
     --------
-    >>> conversion_factor("mg", "ug")
-    1000.0
+    >>> conversion_factor("mg", "ug"), conversion_factor("ng/mL", "ug/L")
+    (1000.0, 1.0)
     >>> conversion_factor("mg", "h") is None
     True
     """
