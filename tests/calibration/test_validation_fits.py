@@ -45,9 +45,9 @@ def phenobarbital(priors):
 def remifentanil(priors):
     """Three compartments whose second peripheral one is the slower, in every individual.
 
-    Exchanging the two peripheral compartments leaves the prediction as it is: with Q2 free, each of the 65 subjects has
-    two modes, and chains stay where they began. So Q2 is what the ratio of the two rates of return makes it, and the
-    ratio is below 1. The additive error keeps the first steps of tuning finite, where concentrations at late times can
+    Exchanging the two peripheral compartments leaves the prediction as it is: with Q2 free, 63 of the 65
+    subjects have a second mode, by least squares on their own data. So Q2 is what the ratio of the two rates of return
+    makes it, and the ratio is below 1. The additive error keeps the first steps of tuning finite, where concentrations at late times can
     be smaller than the observed ones by many orders of magnitude.
     """
     system = three_compartment(units=Units(time="min", amount="ug", volume="L"))
@@ -105,6 +105,7 @@ def test_published_estimates_are_reached(name, factor, allowed):
 
 
 def test_three_compartments_converge():
+    """Not met yet: 94 divergences, and R-hat up to 1.020 in subjects 30 and 57 (population at most 1.006)."""
     study = load_dataset("remifentanil")
     assert (study.n_subjects, study.n_observations) == (65, 1992)
     fit = remifentanil(load_priors("remifentanil")).fit(study, draws=1500, random_seed=1, progressbar=False)
