@@ -45,10 +45,10 @@ def phenobarbital(priors):
 def remifentanil(priors):
     """Three compartments whose second peripheral one is the slower, in every individual.
 
-    Exchanging the two peripheral compartments leaves the prediction as it is: with Q2 free, 63 of the 65 subjects have
-    a second mode, by least squares on their own data. So Q2 is what the ratio of the two rates of return makes it, and
-    the ratio is below 1. The additive error keeps the first steps of tuning finite, where concentrations at late times can
-    be smaller than the observed ones by many orders of magnitude.
+    Exchanging the two peripheral compartments leaves the prediction as it is: with Q2 free, 63 of the 65
+    subjects have a second mode, by least squares on their own data. So Q2 is what the ratio of the two rates
+    of return makes it, and the ratio is below 1. The additive error keeps the first steps of tuning finite,
+    where concentrations at late times can be smaller than the observed ones by many orders of magnitude.
     """
     system = three_compartment(units=Units(time="min", amount="ug", volume="L"))
     system = system.define({"ratio": ""}, Q2=lambda s: s.ratio * s.Q / s.Vp * s.Vp2)
