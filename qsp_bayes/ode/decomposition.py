@@ -23,7 +23,6 @@ EIGEN, TAYLOR, INVALID = np.int64(0), np.int64(1), np.int64(2)
 MAX_AMPLIFICATION = 20.0
 """Largest product of rate / difference of rates along a path. At 20, values are good to 1e-14 of the maximum."""
 JACOBI_SWEEPS = 30
-FIRST_ROW = np.int64(0)
 
 
 @kernel()
@@ -286,9 +285,6 @@ def decompose_general(pattern, blocks, parents, reachable, values, horizon, w, V
     """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
     n_rows, n = values.shape[1], parents.size
     A = np.empty((n, n))
-    w_real = np.zeros((1, n))
-    V_real = np.zeros((1, n, n))
-    U_real = np.zeros((1, n, n))
     shortest = 1.0 / max(horizon, 1e-300)
     for row in range(n_rows):
         mode[row] = EIGEN
@@ -301,12 +297,7 @@ def decompose_general(pattern, blocks, parents, reachable, values, horizon, w, V
             if parents[start] == GENERAL:
                 good = good and general_block(A, start, stop, row, w, V, inverse)
             else:
-                good = good and tree_block(A, start, stop, parents, FIRST_ROW, w_real, V_real, U_real)
-                for i in range(start, stop):
-                    w[row, i] = w_real[0, i]
-                    for j in range(start, stop):
-                        V[row, i, j] = V_real[0, i, j]
-                        inverse[row, i, j] = U_real[0, i, j]
+                good = good and tree_block(A, start, stop, parents, row, w, V, inverse)
         if not (good and couple(A, blocks, reachable, shortest, row, w, V, inverse)):
             use_identity(row, w, V, inverse)
             mode[row] = TAYLOR
