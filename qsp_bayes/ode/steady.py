@@ -140,6 +140,16 @@ def slope_product(bar, A, x, source):  # type: ignore[no-untyped-def]
 
 
 @kernel()
+def last_dose(kind, A, source, age, duration, given):  # type: ignore[no-untyped-def]
+    """Set `given` (0 on entry) to what one dose leaves at its end; return the time from then on."""
+    if kind == STEADY_INFUSION:
+        propagate(A, source, duration, given)
+        return age - duration
+    assign(given, source)
+    return age
+
+
+@kernel()
 def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-untyped-def]
     """Set x = f(A) source, without eigenvalues."""
     n = source.size
@@ -154,12 +164,7 @@ def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-unty
         minus_inverse(A, inverse)
         multiply(inverse, source, x)
         return
-    wait = age
-    if kind == STEADY_INFUSION:
-        propagate(A, source, duration, given)
-        wait = age - duration
-    else:
-        assign(given, source)
+    wait = last_dose(kind, A, source, age, duration, given)
     period_map(A, interval, inverse)
     multiply(inverse, given, x)
     propagate(A, none, wait, x)
@@ -192,12 +197,7 @@ def steady_adjoint(kind, A, source, age, duration, interval, bar, A_bar, source_
             for j in range(n):
                 A_bar[i, j] += y[i] * x[j]
         return 0.0, 0.0, 0.0
-    wait = age
-    if kind == STEADY_INFUSION:
-        propagate(A, source, duration, given)
-        wait = age - duration
-    else:
-        assign(given, source)
+    wait = last_dose(kind, A, source, age, duration, given)
     period_map(A, interval, inverse)
     multiply(inverse, given, y)
     assign(x, y)
