@@ -46,6 +46,12 @@ N_DYNAMIC, LOCF = range(2)
 
 FIRST_INPUT = 1
 FIRST_TRACE = FIRST_INPUT + len(INPUTS)
+TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, AFFINE, INITIAL = range(
+    FIRST_INPUT, FIRST_INPUT + len(FLOAT_INPUTS)
+)
+SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(INITIAL + 1, INITIAL + 1 + len(INTEGER_INPUTS))
+PATTERN, REACHABLE, BLOCKS, PARENTS, OBSERVED, OPTIONS = range(STEADY_STATE + 1, FIRST_TRACE)
+STEPS, CODES, ALONG, SUBJECTS = range(FIRST_TRACE, FIRST_TRACE + len(TRACE))
 FIRST_MODES = FIRST_TRACE + len(TRACE)
 STATES = FIRST_MODES + len(MODES)
 FIRST_ADJOINT = STATES + 1
@@ -56,20 +62,20 @@ N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 def read_records(table):  # type: ignore[no-untyped-def]
     """Return the records of a table."""
     return Records(
-        integers(table, 11),
-        integers(table, 12),
-        floats(table, 1),
-        integers(table, 13),
-        integer_table(table, 14),
-        floats(table, 2),
-        float_table(table, 3),
-        float_table(table, 4),
-        float_table(table, 5),
-        float_table(table, 6),
-        floats(table, 7),
-        integers(table, 15),
-        integers(table, 16),
-        integers(table, 22)[LOCF] > 0,
+        integers(table, SUBJECT),
+        integers(table, ROW),
+        floats(table, TIME),
+        integers(table, EVID),
+        integer_table(table, STATE),
+        floats(table, AMOUNT),
+        float_table(table, BIOAVAILABILITY),
+        float_table(table, LAG),
+        float_table(table, RATE),
+        float_table(table, DURATION),
+        floats(table, INTERVAL),
+        integers(table, ADDITIONAL),
+        integers(table, STEADY_STATE),
+        integers(table, OPTIONS)[LOCF] > 0,
     )
 
 
@@ -77,12 +83,12 @@ def read_records(table):  # type: ignore[no-untyped-def]
 def read_matrix(table):  # type: ignore[no-untyped-def]
     """Return the system of a table."""
     return linear.Matrix(
-        integer_table(table, 17),
-        integer_table(table, 18),
-        integers(table, 22)[N_DYNAMIC],
-        float_table(table, 8),
-        float_table(table, 9),
-        float_table(table, 10),
+        integer_table(table, PATTERN),
+        integer_table(table, REACHABLE),
+        integers(table, OPTIONS)[N_DYNAMIC],
+        float_table(table, VALUES),
+        float_table(table, AFFINE),
+        float_table(table, INITIAL),
     )
 
 
@@ -90,10 +96,10 @@ def read_matrix(table):  # type: ignore[no-untyped-def]
 def read_trace(table, number):  # type: ignore[no-untyped-def]
     """Return the trace of a table."""
     return linear.Trace(
-        float_table(table, FIRST_TRACE),
-        integer_table(table, FIRST_TRACE + 1),
-        number_block(table, FIRST_TRACE + 2, number),
-        integer_table(table, FIRST_TRACE + 3),
+        float_table(table, STEPS),
+        integer_table(table, CODES),
+        number_block(table, ALONG, number),
+        integer_table(table, SUBJECTS),
     )
 
 
@@ -111,7 +117,7 @@ def read_modes(table, number):  # type: ignore[no-untyped-def]
 def count(address: int) -> int:
     """Fill the first and last column of `subjects`; return how many steps to make room for."""
     table = open_table(address)
-    return linear.count_all(read_records(table), integer_table(table, FIRST_TRACE + 3))
+    return linear.count_all(read_records(table), integer_table(table, SUBJECTS))
 
 
 @kernel()
@@ -139,7 +145,7 @@ def run_back(table, number):  # type: ignore[no-untyped-def]
         float_table(table, FIRST_ADJOINT + 9),
     )
     linear.backward(
-        read_matrix(table), read_modes(table, number), read_records(table), integers(table, 21),
+        read_matrix(table), read_modes(table, number), read_records(table), integers(table, OBSERVED),
         read_trace(table, number), float_table(table, STATES), bar,
     )  # fmt: skip
     return 0
@@ -150,10 +156,12 @@ def solve_trees(address: int) -> int:
     table = open_table(address)
     matrix, modes, trace = read_matrix(table), read_modes(table, np.float64), read_trace(table, np.float64)
     decompose_trees(
-        matrix.pattern, integers(table, 19), integers(table, 20), matrix.reachable, matrix.values,
-        horizon(floats(table, 1)), modes.w, modes.V, modes.inverse, modes.mode,
+        matrix.pattern, integers(table, BLOCKS), integers(table, PARENTS), matrix.reachable, matrix.values,
+        horizon(floats(table, TIME)), modes.w, modes.V, modes.inverse, modes.mode,
     )  # fmt: skip
-    linear.forward(matrix, modes, read_records(table), integers(table, 21), trace, float_table(table, STATES))
+    linear.forward(
+        matrix, modes, read_records(table), integers(table, OBSERVED), trace, float_table(table, STATES)
+    )
     return 0
 
 
@@ -166,10 +174,12 @@ def solve_general(address: int) -> int:
         read_trace(table, np.complex128),
     )
     decompose_general(
-        matrix.pattern, integers(table, 19), integers(table, 20), matrix.reachable, matrix.values,
-        horizon(floats(table, 1)), modes.w, modes.V, modes.inverse, modes.mode,
+        matrix.pattern, integers(table, BLOCKS), integers(table, PARENTS), matrix.reachable, matrix.values,
+        horizon(floats(table, TIME)), modes.w, modes.V, modes.inverse, modes.mode,
     )  # fmt: skip
-    linear.forward(matrix, modes, read_records(table), integers(table, 21), trace, float_table(table, STATES))
+    linear.forward(
+        matrix, modes, read_records(table), integers(table, OBSERVED), trace, float_table(table, STATES)
+    )
     return 0
 
 

@@ -14,14 +14,20 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from qsp_bayes.ode import callbacks
-from qsp_bayes.ode.callbacks import FLOAT_INPUTS, INPUTS, N_ROWS
+from qsp_bayes.ode.callbacks import (
+    FIRST_ADJOINT,
+    FIRST_INPUT,
+    FIRST_TRACE,
+    FLOAT_INPUTS,
+    INPUTS,
+    N_ROWS,
+    SUBJECTS,
+)
 from qsp_bayes.ode.jit import KERNEL_VERSION, TABLE_WIDTH, contiguous, describe, describe_all, export
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
 
 N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
-FIRST_TRACE, FIRST_MODES = callbacks.FIRST_TRACE, callbacks.FIRST_MODES
-STATES, FIRST_ADJOINT = callbacks.STATES, callbacks.FIRST_ADJOINT
 
 
 class LinearSolve(Op):
@@ -117,14 +123,12 @@ def solver(general: bool) -> Any:
     number = np.complex128 if general else np.float64
 
     @numba_njit
-    def run(inputs):  # type: ignore[no-untyped-def]
-        time, values, subject, parents, observed = inputs[0], inputs[7], inputs[10], inputs[19], inputs[20]
-        n, n_rows = parents.size, values.shape[1]
+    def run(inputs, n_records, n_subjects, n_rows, n, n_observed):  # type: ignore[no-untyped-def]
         table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
         table[0, 0] = N_ROWS
-        describe_all(table, 1, inputs)
-        subjects = np.zeros((subject.max() + 2 if subject.size else 1, 3), np.int64)
-        describe(table, FIRST_TRACE + 3, subjects)
+        describe_all(table, FIRST_INPUT, inputs)
+        subjects = np.zeros((n_subjects + 1, 3), np.int64)
+        describe(table, SUBJECTS, subjects)
         capacity = count(table.ctypes.data)
         steps = np.zeros((capacity, STEP_INPUTS + n))
         codes = np.zeros((capacity, N_COLUMNS), np.int64)
@@ -133,7 +137,7 @@ def solver(general: bool) -> Any:
         V = np.zeros((n_rows, n, n), number)
         inverse = np.zeros((n_rows, n, n), number)
         mode = np.zeros(n_rows, np.int64)
-        states = np.zeros((time.size, observed.size))
+        states = np.zeros((n_records, n_observed))
         describe_all(table, FIRST_TRACE, (steps, codes, modes, subjects, w, V, inverse, mode, states))
         solve(table.ctypes.data)
         return states, steps, codes, modes, subjects, w, V, inverse, mode
@@ -144,13 +148,14 @@ def solver(general: bool) -> Any:
         subject, row, evid, state, additional, steady_state,
         pattern, reachable, blocks, parents, observed, options,
     ):  # fmt: skip
+        n_subjects = subject.max() + 1 if subject.size else 0
         return run((
             contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
             contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
             contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
             contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
             contiguous(parents), contiguous(observed), contiguous(options),
-        ))  # fmt: skip
+        ), time.size, n_subjects, values.shape[1], parents.size, observed.size)  # fmt: skip
 
     return linear_solve
 
@@ -163,7 +168,7 @@ def adjoint(general: bool) -> Any:
     def run(inputs, bars):  # type: ignore[no-untyped-def]
         table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
         table[0, 0] = N_ROWS
-        describe_all(table, 1, inputs)
+        describe_all(table, FIRST_INPUT, inputs)
         describe_all(table, FIRST_ADJOINT, bars)
         gather(table.ctypes.data)
 
