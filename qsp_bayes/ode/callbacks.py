@@ -11,6 +11,8 @@ import numpy as np
 from qsp_bayes.ode import linear
 from qsp_bayes.ode.decomposition import decompose_general, decompose_trees
 from qsp_bayes.ode.jit import (
+    allocating_kernel,
+    float_block,
     float_table,
     floats,
     integer_table,
@@ -21,6 +23,7 @@ from qsp_bayes.ode.jit import (
     open_table,
 )
 from qsp_bayes.ode.records import Records
+from qsp_bayes.ode.work import name_arrays
 
 FLOAT_INPUTS = (
     "time",
@@ -36,10 +39,11 @@ FLOAT_INPUTS = (
 )
 """Inputs with derivatives."""
 INTEGER_INPUTS = ("subject", "row", "evid", "state", "additional", "steady_state")
-STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "parents", "observed", "options")
+STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "block_of", "parents", "observed", "options")
 INPUTS = (*FLOAT_INPUTS, *INTEGER_INPUTS, *STRUCTURE_INPUTS)
 TRACE = ("steps", "codes", "modes", "subjects")
 MODES = ("w", "V", "inverse", "mode")
+WORK = ("vectors", "matrices", "real_vectors", "real_matrices")
 
 N_DYNAMIC, LOCF = range(2)
 """Entries of the `options` input."""
@@ -50,15 +54,20 @@ TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, AFFINE, IN
     FIRST_INPUT, FIRST_INPUT + len(FLOAT_INPUTS)
 )
 SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(INITIAL + 1, INITIAL + 1 + len(INTEGER_INPUTS))
-PATTERN, REACHABLE, BLOCKS, PARENTS, OBSERVED, OPTIONS = range(STEADY_STATE + 1, FIRST_TRACE)
+PATTERN, REACHABLE, BLOCKS, BLOCK_OF, PARENTS, OBSERVED, OPTIONS = range(STEADY_STATE + 1, FIRST_TRACE)
 STEPS, CODES, ALONG, SUBJECTS = range(FIRST_TRACE, FIRST_TRACE + len(TRACE))
 FIRST_MODES = FIRST_TRACE + len(TRACE)
 STATES = FIRST_MODES + len(MODES)
-FIRST_ADJOINT = STATES + 1
-N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
+FIRST_WORK = STATES + 1
+FIRST_WAITING = FIRST_WORK + len(WORK)
+FIRST_ADJOINT = FIRST_WAITING + 2
+STEP_BARS = FIRST_ADJOINT + len(FLOAT_INPUTS)
+N_ROWS = STEP_BARS + 1
+N_STEP_BARS = 4
+"""Derivatives that a special step returns: of its value, lag, duration and interval."""
 
 
-@kernel()
+@allocating_kernel()
 def read_records(table):  # type: ignore[no-untyped-def]
     """Return the records of a table."""
     return Records(
@@ -79,7 +88,7 @@ def read_records(table):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel()
+@allocating_kernel()
 def read_matrix(table):  # type: ignore[no-untyped-def]
     """Return the system of a table."""
     return linear.Matrix(
@@ -92,7 +101,7 @@ def read_matrix(table):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel()
+@allocating_kernel()
 def read_trace(table, number):  # type: ignore[no-untyped-def]
     """Return the trace of a table."""
     return linear.Trace(
@@ -103,7 +112,7 @@ def read_trace(table, number):  # type: ignore[no-untyped-def]
     )
 
 
-@kernel()
+@allocating_kernel()
 def read_modes(table, number):  # type: ignore[no-untyped-def]
     """Return the eigen-decomposition of a table."""
     return linear.Modes(
@@ -125,14 +134,17 @@ def horizon(time):  # type: ignore[no-untyped-def]
     """Return the longest time over which any subject can be integrated."""
     earliest, latest = 0.0, 0.0
     for n in range(time.size):
-        earliest, latest = min(earliest, time[n]), max(latest, time[n])
+        if time[n] > latest:
+            latest = time[n]
+        elif time[n] < earliest:
+            earliest = time[n]
     return latest - earliest
 
 
-@kernel()
-def run_back(table, number):  # type: ignore[no-untyped-def]
-    """Gather derivatives."""
-    bar = linear.Adjoints(
+@allocating_kernel()
+def read_adjoints(table):  # type: ignore[no-untyped-def]
+    """Return the derivatives of a table (those that only the backward walk has; empty before)."""
+    return linear.Adjoints(
         floats(table, FIRST_ADJOINT),
         floats(table, FIRST_ADJOINT + 1),
         float_table(table, FIRST_ADJOINT + 2),
@@ -144,50 +156,121 @@ def run_back(table, number):  # type: ignore[no-untyped-def]
         float_table(table, FIRST_ADJOINT + 8),
         float_table(table, FIRST_ADJOINT + 9),
     )
-    linear.backward(
-        read_matrix(table), read_modes(table, number), read_records(table), integers(table, OBSERVED),
-        read_trace(table, number), float_table(table, STATES), bar,
-    )  # fmt: skip
-    return 0
+
+
+@allocating_kernel()
+def read_problem(address, number):  # type: ignore[no-untyped-def]
+    """Return all that a table holds."""
+    table = open_table(address)
+    return linear.Problem(
+        address,
+        read_matrix(table),
+        read_modes(table, number),
+        read_records(table),
+        integers(table, OBSERVED),
+        read_trace(table, number),
+        name_arrays(
+            number_table(table, FIRST_WORK, number),
+            number_block(table, FIRST_WORK + 1, number),
+            float_table(table, FIRST_WORK + 2),
+            float_block(table, FIRST_WORK + 3),
+        ),
+        float_table(table, STATES),
+        read_adjoints(table),
+        floats(table, STEP_BARS),
+    )
 
 
 def solve_trees(address: int) -> int:
     """Solve a system whose blocks are all trees."""
-    table = open_table(address)
-    matrix, modes, trace = read_matrix(table), read_modes(table, np.float64), read_trace(table, np.float64)
+    table, problem = open_table(address), read_problem(address, np.float64)
     decompose_trees(
-        matrix.pattern, integers(table, BLOCKS), integers(table, PARENTS), matrix.reachable, matrix.values,
-        horizon(floats(table, TIME)), modes.w, modes.V, modes.inverse, modes.mode,
-    )  # fmt: skip
-    linear.forward(
-        matrix, modes, read_records(table), integers(table, OBSERVED), trace, float_table(table, STATES)
+        problem.matrix,
+        integers(table, BLOCKS),
+        integers(table, BLOCK_OF),
+        integers(table, PARENTS),
+        horizon(floats(table, TIME)),
+        problem.work,
+        problem.modes,
     )
+    linear.forward(problem, float_table(table, FIRST_WAITING), integer_table(table, FIRST_WAITING + 1))
     return 0
 
 
 def solve_general(address: int) -> int:
     """Solve any system."""
-    table = open_table(address)
-    matrix, modes, trace = (
-        read_matrix(table),
-        read_modes(table, np.complex128),
-        read_trace(table, np.complex128),
-    )
+    table, problem = open_table(address), read_problem(address, np.complex128)
     decompose_general(
-        matrix.pattern, integers(table, BLOCKS), integers(table, PARENTS), matrix.reachable, matrix.values,
-        horizon(floats(table, TIME)), modes.w, modes.V, modes.inverse, modes.mode,
-    )  # fmt: skip
-    linear.forward(
-        matrix, modes, read_records(table), integers(table, OBSERVED), trace, float_table(table, STATES)
+        problem.matrix,
+        integers(table, BLOCKS),
+        integers(table, BLOCK_OF),
+        integers(table, PARENTS),
+        horizon(floats(table, TIME)),
+        problem.work,
+        problem.modes,
     )
+    linear.forward(problem, float_table(table, FIRST_WAITING), integer_table(table, FIRST_WAITING + 1))
     return 0
 
 
 def gather_trees(address: int) -> int:
     """Gather derivatives after `solve_trees`."""
-    return run_back(open_table(address), np.float64)
+    linear.backward(read_problem(address, np.float64))
+    return 0
 
 
 def gather_general(address: int) -> int:
     """Gather derivatives after `solve_general`."""
-    return run_back(open_table(address), np.complex128)
+    linear.backward(read_problem(address, np.complex128))
+    return 0
+
+
+# What the walks call: see `linear.special_step` and the three names after it.
+
+
+def special_trees(address: int, step: int, row: int) -> int:
+    """Apply a reset or a steady state."""
+    linear.apply_special(read_problem(address, np.float64), step, row)
+    return 0
+
+
+def special_general(address: int, step: int, row: int) -> int:
+    """Apply a reset or a steady state."""
+    linear.apply_special(read_problem(address, np.complex128), step, row)
+    return 0
+
+
+def special_adjoint_trees(address: int, step: int, row: int) -> int:
+    """Adjoint of `special_trees`."""
+    linear.apply_special_adjoint(read_problem(address, np.float64), step, row)
+    return 0
+
+
+def special_adjoint_general(address: int, step: int, row: int) -> int:
+    """Adjoint of `special_general`."""
+    linear.apply_special_adjoint(read_problem(address, np.complex128), step, row)
+    return 0
+
+
+def coast_trees(address: int, step: int, first: int) -> int:
+    """Propagate by Taylor series over the interval before a step."""
+    linear.coast(read_problem(address, np.float64), step, first)
+    return 0
+
+
+def coast_general(address: int, step: int, first: int) -> int:
+    """Propagate by Taylor series over the interval before a step."""
+    linear.coast(read_problem(address, np.complex128), step, first)
+    return 0
+
+
+def coast_adjoint_trees(address: int, step: int, first: int) -> int:
+    """Adjoint of `coast_trees`."""
+    linear.coast_adjoint(read_problem(address, np.float64), step, first)
+    return 0
+
+
+def coast_adjoint_general(address: int, step: int, first: int) -> int:
+    """Adjoint of `coast_general`."""
+    linear.coast_adjoint(read_problem(address, np.complex128), step, first)
+    return 0

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from qsp_bayes.ode.jit import kernel
+from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.structure import GENERAL
 
 EIGEN, TAYLOR, INVALID = np.int64(0), np.int64(1), np.int64(2)
@@ -27,44 +27,39 @@ JACOBI_SWEEPS = 30
 
 @kernel()
 def assemble(pattern, values, row, A):  # type: ignore[no-untyped-def]
-    """Fill A from its entries; return whether all are finite."""
-    for i in range(A.shape[0]):
-        for j in range(A.shape[0]):
-            A[i, j] = 0.0
+    """Set the entries of A, which is 0 elsewhere; return whether all are finite."""
     finite = True
     for k in range(pattern.shape[0]):
         value = values[k, row]
         finite = finite and math.isfinite(value)
-        A[pattern[k, 0], pattern[k, 1]] += value
+        A[pattern[k, 0], pattern[k, 1]] = value
     return finite
 
 
 @kernel()
-def tree_block(A, start, stop, parents, row, w, V, U):  # type: ignore[no-untyped-def]
+def tree_block(start, stop, parents, work, row, w, V, U):  # type: ignore[no-untyped-def]
     """Eigen-decomposition of a block whose off-diagonal entries form a tree; False where the scaling does not exist."""
-    size = stop - start
+    A, S, Q, scale, size = work.A, work.loss, work.base, work.scale, stop - start
     if size == 1:
         w[row, start] = A[start, start]
         V[row, start, start] = 1.0
         U[row, start, start] = 1.0
         return True
-    scale = np.empty(size)
-    S = np.zeros((size, size))
-    Q = np.zeros((size, size))
     for i in range(size):
+        for j in range(size):
+            S[i, j] = 0.0
+            Q[i, j] = 0.0
         Q[i, i] = 1.0
-    known = np.zeros(size, np.bool_)
-    known[0] = True
+        scale[i] = 0.0  # not known yet
     scale[0] = 1.0
     for _ in range(size):  # parents may stand after their children
         for i in range(size):
             p = parents[start + i] - start
-            if not known[i] and known[p]:
+            if scale[i] == 0.0 and p >= 0 and scale[p] > 0.0:
                 forward, back = A[start + i, start + p], A[start + p, start + i]
                 if not forward * back > 0.0:
                     return False
                 scale[i] = scale[p] * math.sqrt(forward / back)
-                known[i] = True
     for i in range(size):
         S[i, i] = A[start + i, start + i]
         p = parents[start + i] - start
@@ -142,7 +137,7 @@ def invert(A, inverse):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def couple(A, blocks, reachable, shortest, row, w, V, Vi):  # type: ignore[no-untyped-def]
+def couple(blocks, block_of, reachable, shortest, work, row, w, V, Vi):  # type: ignore[no-untyped-def]
     """Extend the eigenvectors of the blocks to the whole system; return False where they are too close to parallel.
 
     With U A V lower triangular in the blocks' own coordinates, the eigenvectors X of that triangle follow by forward
@@ -150,31 +145,25 @@ def couple(A, blocks, reachable, shortest, row, w, V, Vi):  # type: ignore[no-un
     the denominators that well-separated rates would have: their ratio is the amplification of rounding errors.
     """
     n = w.shape[1]
-    L = np.zeros((n, n), w.dtype)
-    T = np.zeros((n, n), w.dtype)
-    X = np.zeros((n, n), w.dtype)
-    Y = np.zeros((n, n), w.dtype)
-    loss = np.zeros((n, n))
-    base = np.zeros((n, n))
-    block_of = np.empty(n, np.int64)
-    for b in range(blocks.size - 1):
-        for i in range(blocks[b], blocks[b + 1]):
-            block_of[i] = b
+    A, L, T, X, Y, loss, base = work.A, work.L, work.T, work.X, work.Y, work.loss, work.base
+    # Sums are gathered in a variable and every entry is written: loops that clear arrays become calls of memset.
     for i in range(n):
-        for j in range(n):
-            if block_of[j] < block_of[i]:
-                for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
-                    T[i, j] += A[i, k] * V[row, k, j]
+        for j in range(blocks[block_of[i]]):
+            total = w[row, 0] * 0.0
+            for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
+                total += A[i, k] * V[row, k, j]
+            T[i, j] = total
     for i in range(n):
-        for j in range(n):
-            if block_of[j] < block_of[i]:
-                for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
-                    L[i, j] += Vi[row, i, k] * T[k, j]
+        for j in range(blocks[block_of[i]]):
+            total = w[row, 0] * 0.0
+            for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
+                total += Vi[row, i, k] * T[k, j]
+            L[i, j] = total
     for a in range(n):
-        X[a, a] = 1.0
-        loss[a, a] = 1.0
-        base[a, a] = 1.0
         for i in range(n):
+            X[i, a] = 1.0 if i == a else 0.0
+            loss[i, a] = 1.0 if i == a else 0.0
+            base[i, a] = loss[i, a]
             if i == a or not reachable[i, a]:
                 continue
             gap = abs(w[row, a] - w[row, i])
@@ -183,28 +172,29 @@ def couple(A, blocks, reachable, shortest, row, w, V, Vi):  # type: ignore[no-un
                 return False
             if block_of[i] == block_of[a]:
                 continue
-            total = L[i, a] * 0.0
-            for j in range(a, i):
-                if block_of[j] < block_of[i]:
-                    total += L[i, j] * X[j, a]
-                    loss[i, a] += abs(L[i, j]) * loss[j, a]
-                    base[i, a] += abs(L[i, j]) * base[j, a]
+            total, lost, spread = w[row, 0] * 0.0, 0.0, 0.0
+            for j in range(a, blocks[block_of[i]]):
+                total += L[i, j] * X[j, a]
+                lost += abs(L[i, j]) * loss[j, a]
+                spread += abs(L[i, j]) * base[j, a]
             X[i, a] = total / (w[row, a] - w[row, i])
-            loss[i, a] /= gap
-            base[i, a] /= scale
+            loss[i, a] = lost / gap
+            base[i, a] = spread / scale
             if loss[i, a] > MAX_AMPLIFICATION * base[i, a]:
                 return False
     for a in range(n):  # the inverse of the unit lower triangle X
-        Y[a, a] = 1.0
-        for i in range(a + 1, n):
-            total = X[i, a] * 0.0
-            for j in range(a, i):
-                total -= X[i, j] * Y[j, a]
-            Y[i, a] = total
-    for i in range(n):
-        for j in range(n):
+        for i in range(n):
+            Y[i, a] = 1.0 if i == a else 0.0
+            if i > a:
+                total = X[i, a] * 0.0
+                for j in range(a, i):
+                    total -= X[i, j] * Y[j, a]
+                Y[i, a] = total
+    for i in range(n):  # both are 0 beyond the diagonal block
+        stop = blocks[block_of[i] + 1]
+        for j in range(stop):
             total = X[i, j] * 0.0
-            for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
+            for k in range(max(j, blocks[block_of[i]]), stop):
                 total += V[row, i, k] * X[k, j]
             T[i, j] = total
             total = X[i, j] * 0.0
@@ -212,7 +202,7 @@ def couple(A, blocks, reachable, shortest, row, w, V, Vi):  # type: ignore[no-un
                 total += Y[i, k] * Vi[row, k, j]
             L[i, j] = total
     for i in range(n):
-        for j in range(n):
+        for j in range(blocks[block_of[i] + 1]):
             V[row, i, j] = T[i, j]
             Vi[row, i, j] = L[i, j]
     return True
@@ -231,28 +221,28 @@ def use_identity(row, w, V, Vi):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def decompose_trees(pattern, blocks, parents, reachable, values, horizon, w, V, inverse, mode):  # type: ignore[no-untyped-def]
+def decompose_trees(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
     """Decompose every row of a system whose blocks are all trees, in real arithmetic.
 
     Fills w (row, n), V (row, n, n), inverse (row, n, n), which come filled with 0, and mode (row,).
     """
-    n_rows, n = values.shape[1], parents.size
-    A = np.empty((n, n))
+    w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
+    pattern, values, reachable = matrix.pattern, matrix.values, matrix.reachable
     shortest = 1.0 / max(horizon, 1e-300)
-    for row in range(n_rows):
+    for row in range(values.shape[1]):
         mode[row] = EIGEN
-        if not assemble(pattern, values, row, A):
+        if not assemble(pattern, values, row, work.A):
             mode[row] = INVALID
             continue
         good = True
         for b in range(blocks.size - 1):
-            good = good and tree_block(A, blocks[b], blocks[b + 1], parents, row, w, V, inverse)
-        if not (good and couple(A, blocks, reachable, shortest, row, w, V, inverse)):
+            good = good and tree_block(blocks[b], blocks[b + 1], parents, work, row, w, V, inverse)
+        if not (good and couple(blocks, block_of, reachable, shortest, work, row, w, V, inverse)):
             use_identity(row, w, V, inverse)
             mode[row] = TAYLOR
 
 
-@kernel()
+@allocating_kernel()
 def general_block(A, start, stop, row, w, V, U):  # type: ignore[no-untyped-def]
     """Eigen-decomposition of any block, by LAPACK; False where its eigenvectors are too close to parallel."""
     size = stop - start
@@ -281,23 +271,23 @@ def general_block(A, start, stop, row, w, V, U):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def decompose_general(pattern, blocks, parents, reachable, values, horizon, w, V, inverse, mode):  # type: ignore[no-untyped-def]
+def decompose_general(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
     """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
-    n_rows, n = values.shape[1], parents.size
-    A = np.empty((n, n))
+    w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
+    pattern, values, reachable = matrix.pattern, matrix.values, matrix.reachable
     shortest = 1.0 / max(horizon, 1e-300)
-    for row in range(n_rows):
+    for row in range(values.shape[1]):
         mode[row] = EIGEN
-        if not assemble(pattern, values, row, A):
+        if not assemble(pattern, values, row, work.A):
             mode[row] = INVALID
             continue
         good = True
         for b in range(blocks.size - 1):
             start, stop = blocks[b], blocks[b + 1]
             if parents[start] == GENERAL:
-                good = good and general_block(A, start, stop, row, w, V, inverse)
+                good = good and general_block(work.A, start, stop, row, w, V, inverse)
             else:
-                good = good and tree_block(A, start, stop, parents, row, w, V, inverse)
-        if not (good and couple(A, blocks, reachable, shortest, row, w, V, inverse)):
+                good = good and tree_block(start, stop, parents, work, row, w, V, inverse)
+        if not (good and couple(blocks, block_of, reachable, shortest, work, row, w, V, inverse)):
             use_identity(row, w, V, inverse)
             mode[row] = TAYLOR

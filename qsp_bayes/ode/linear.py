@@ -22,7 +22,8 @@ import numpy as np
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
-from qsp_bayes.ode.jit import kernel, zero
+from qsp_bayes.ode.jit import allocating_kernel, kernel, outside_by_number, zero
+from qsp_bayes.ode.records import Records
 from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
     ANCHOR,
@@ -32,7 +33,6 @@ from qsp_bayes.ode.timeline import (
     EQUILIBRIUM,
     INPUTS,
     KIND,
-    N_COLUMNS,
     OBSERVE,
     RATE,
     RECORD,
@@ -49,6 +49,7 @@ from qsp_bayes.ode.timeline import (
     expand,
     optional,
 )
+from qsp_bayes.ode.work import Work
 
 # Second axis of `Trace.modes`.
 BEFORE, AFTER, DECAY, INTEGRAL = range(4)
@@ -115,43 +116,31 @@ class Adjoints(NamedTuple):
     initial: np.ndarray
 
 
-class Scratch(NamedTuple):
-    """Working arrays of the walks, allocated once: real ones over the states, and ones in the modes' coordinates."""
+class Problem(NamedTuple):
+    """What a callback works on.
 
-    x: np.ndarray
-    x_bar: np.ndarray
-    total: np.ndarray
-    inputs: np.ndarray
-    A: np.ndarray
-    z: np.ndarray
-    lam: np.ndarray
-    area: np.ndarray
-    g: np.ndarray
-    s: np.ndarray
-    f: np.ndarray
-    seen: np.ndarray
-    M: np.ndarray
+    `out` holds the observed states by record (forward) or their adjoints (backward); `step_bars` the derivatives of
+    one special step's value, lag, duration and interval.
+    """
+
+    address: int
+    matrix: Matrix
+    modes: Modes
+    records: Records
+    observed: np.ndarray
+    trace: Trace
+    work: Work
+    out: np.ndarray
+    bar: Adjoints
+    step_bars: np.ndarray
 
 
-@kernel()
-def make_scratch(w):  # type: ignore[no-untyped-def]
-    """Allocate working vectors, all 0."""
-    n = w.shape[1]
-    return Scratch(
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros((n, n)),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros(n, w.dtype),
-        np.zeros((n, n), w.dtype),
-    )
+# Steps that few timelines have, and intervals without eigenvectors, are callbacks of their own (see `callbacks`):
+# the walks stay small, which makes them faster and several times quicker to compile.
+special_step = outside_by_number("special")
+special_step_adjoint = outside_by_number("special_adjoint")
+coast_by_series = outside_by_number("coast")
+coast_by_series_adjoint = outside_by_number("coast_adjoint")
 
 
 @kernel()
@@ -223,7 +212,7 @@ def load_affine(matrix, row, x):  # type: ignore[no-untyped-def]
             x[i] = matrix.affine[i, row]
 
 
-@kernel()
+@allocating_kernel()
 def dynamic_part(A, n_dynamic, like):  # type: ignore[no-untyped-def]
     """Return the block of A over the states that are not accumulators, in the type of numbers of `like`."""
     part = np.zeros((n_dynamic, n_dynamic), like.dtype)
@@ -233,7 +222,7 @@ def dynamic_part(A, n_dynamic, like):  # type: ignore[no-untyped-def]
     return part
 
 
-@kernel()
+@allocating_kernel()
 def head(x, size, like):  # type: ignore[no-untyped-def]
     """Copy of the first entries of a vector, in the type of numbers of `like`."""
     part = np.zeros(size, like.dtype)
@@ -250,20 +239,20 @@ def steady_arguments(records, k, n, repeat):  # type: ignore[no-untyped-def]
     return -repeat * interval - optional(records.lag, k, n, 0.0), duration, interval
 
 
-@kernel()
-def add_steady(kind, matrix, modes, row, scratch, age, duration, interval, z):  # type: ignore[no-untyped-def]
-    """Add f(A) `scratch.total` to the dynamic states; accumulators stay as they are."""
-    n, d = z.size, matrix.n_dynamic
+@allocating_kernel()
+def add_steady(kind, matrix, modes, row, work, age, duration, interval):  # type: ignore[no-untyped-def]
+    """Add f(A) `work.total` to the dynamic states; accumulators stay as they are."""
+    z, n, d = work.z, work.z.size, matrix.n_dynamic
     if modes.mode[row] != EIGEN:
         part = np.zeros(d, z.dtype)
-        steady(kind, dynamic_part(scratch.A, d, z), head(scratch.total, d, z), age, duration, interval, part)
+        steady(kind, dynamic_part(work.A, d, z), head(work.total, d, z), age, duration, interval, part)
         for a in range(d):
             z[a] += part[a]
         return
     for a in range(d):
         s = 0.0 * z[a]
         for i in range(d):
-            s += modes.inverse[row, a, i] * scratch.total[i]
+            s += modes.inverse[row, a, i] * work.total[i]
         if s == 0.0:
             continue
         f, _, _, _, _ = weight(kind, modes.w[row, a], age, duration, interval)
@@ -272,12 +261,14 @@ def add_steady(kind, matrix, modes, row, scratch, age, duration, interval, z):  
             z[i] -= modes.V[row, i, a] * f * s
 
 
-@kernel()
-def apply_special(kind, matrix, modes, records, code, value, row, scratch, z):  # type: ignore[no-untyped-def]
+@allocating_kernel()
+def apply_special(problem, s, row):  # type: ignore[no-untyped-def]
     """Apply a reset or a steady-state step to z."""
+    _, matrix, modes, records, _, trace, work, _, _, _ = problem
+    kind, z = trace.codes[s, KIND], work.z
     if kind == RESET:
-        load_initial(matrix, row, scratch.x)
-        to_modes(modes.inverse, row, scratch.x, z)
+        load_initial(matrix, row, work.x)
+        to_modes(modes.inverse, row, work.x, z)
         return
     if kind == EQUILIBRIUM:
         d = matrix.n_dynamic
@@ -287,73 +278,85 @@ def apply_special(kind, matrix, modes, records, code, value, row, scratch, z):  
                     z[i] += modes.V[row, i, a] * z[a]
             z[a] = 0.0
         if matrix.affine.size > 0:
-            load_affine(matrix, row, scratch.total)
-            add_steady(STEADY_CONSTANT, matrix, modes, row, scratch, 0.0, 0.0, 0.0, z)
+            load_affine(matrix, row, work.total)
+            add_steady(STEADY_CONSTANT, matrix, modes, row, work, 0.0, 0.0, 0.0)
         return
-    zero(scratch.total)
-    scratch.total[code[STATE]] = value
-    age, duration, interval = steady_arguments(records, code[ROUTE], code[RECORD], code[REPEAT])
-    add_steady(kind, matrix, modes, row, scratch, age, duration, interval, z)
+    zero(work.total)
+    work.total[trace.codes[s, STATE]] = trace.steps[s, VALUE]
+    age, duration, interval = steady_arguments(
+        records, trace.codes[s, ROUTE], trace.codes[s, RECORD], trace.codes[s, REPEAT]
+    )
+    add_steady(kind, matrix, modes, row, work, age, duration, interval)
 
 
 @kernel()
-def walk(matrix, modes, records, observed, trace, scratch, first, last, out):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite.
+def use_row(matrix, mode, row, work):  # type: ignore[no-untyped-def]
+    """Tell whether a row has eigenvectors; put the system of one that has none in `work.A`."""
+    if mode[row] == EIGEN:
+        return True
+    assemble(matrix.pattern, matrix.values, row, work.A)
+    return False
 
-    (Arrays are taken out of their tuples once: numba counts references to them at every access and every call.)
-    """
+
+@kernel()
+def interval_before(steps, s, first):  # type: ignore[no-untyped-def]
+    """Time from the step before (from time 0, or the first step where that is earlier) to step s."""
+    return steps[s, TIME] - (steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME]))
+
+
+@kernel()
+def walk(problem, first, last):  # type: ignore[no-untyped-def]
+    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
+    address, matrix, modes, _, observed, trace, work, out, _, _ = problem
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     steps, codes, along = trace.steps, trace.codes, trace.modes
-    z, g, inputs, A = scratch.z, scratch.g, scratch.inputs, scratch.A
+    z, g, inputs = work.z, work.g, work.inputs
     n, n_observed = w.shape[1], observed.size
     zero(inputs)
     zero(g)
     driven = is_driven(matrix.affine, codes, first, last)
     row = codes[first, ROW]
-    now = min(0.0, steps[first, TIME])
     if mode[row] == INVALID:
         return False
-    load_initial(matrix, row, scratch.x)
-    to_modes(inverse, row, scratch.x, z)
-    assembled = row - row - 1
+    load_initial(matrix, row, work.x)
+    to_modes(inverse, row, work.x, z)
     stale = driven
-    eigen = mode[row] == EIGEN
+    eigen = use_row(matrix, mode, row, work)
     for s in range(first, last):
         kind = codes[s, KIND]
         if codes[s, ROW] != row:
-            to_states(V, row, z, scratch.x)
+            to_states(V, row, z, work.x)
             row = codes[s, ROW]
             if mode[row] == INVALID:
                 return False
-            to_modes(inverse, row, scratch.x, z)
+            to_modes(inverse, row, work.x, z)
             stale = driven
-            eigen = mode[row] == EIGEN
+            eigen = use_row(matrix, mode, row, work)
         if stale:
-            load_affine(matrix, row, scratch.total)
+            load_affine(matrix, row, work.total)
             for i in range(n):
-                scratch.total[i] += inputs[i]
-            to_modes(inverse, row, scratch.total, g)
+                work.total[i] += inputs[i]
+            to_modes(inverse, row, work.total, g)
             stale = False
         if driven:
             for i in range(n):
                 steps[s, INPUTS + i] = inputs[i]
-        if not eigen and assembled != row:
-            assemble(matrix.pattern, matrix.values, row, A)
-            assembled = row
-        dt = steps[s, TIME] - now
-        now = steps[s, TIME]
+        dt = interval_before(steps, s, first)
         if dt > 0.0:
-            if eigen:
+            if not eigen:
+                coast_by_series(address, s, first, z)
+            elif driven:
+                for a in range(n):
+                    decay = np.exp(w[row, a] * dt)
+                    integral = dt * phi(w[row, a] * dt)
+                    along[s, DECAY, a] = decay
+                    along[s, INTEGRAL, a] = integral
+                    z[a] = z[a] * decay + integral * g[a]
+            else:
                 for a in range(n):
                     decay = np.exp(w[row, a] * dt)
                     along[s, DECAY, a] = decay
                     z[a] *= decay
-                    if driven:
-                        integral = dt * phi(w[row, a] * dt)
-                        along[s, INTEGRAL, a] = integral
-                        z[a] += integral * g[a]
-            else:
-                taylor.propagate(A, g, dt, z)
         for a in range(n):
             along[s, BEFORE, a] = z[a]
         if kind == OBSERVE:
@@ -363,14 +366,15 @@ def walk(matrix, modes, records, observed, trace, scratch, first, last, out):  #
                 for a in range(1, n):
                     value += V[row, i, a] * z[a]
                 out[codes[s, RECORD], q] = value.real
-        elif kind == BOLUS:
+            continue
+        if kind == BOLUS:
             for a in range(n):
                 z[a] += inverse[row, a, codes[s, STATE]] * steps[s, VALUE]
         elif kind == RATE:
             inputs[codes[s, STATE]] += steps[s, VALUE]
             stale = True
         else:
-            apply_special(kind, matrix, modes, records, codes[s], steps[s, VALUE], row, scratch, z)
+            special_step(address, s, row, z)
             if kind == RESET or kind == EQUILIBRIUM:
                 zero(inputs)
                 stale = driven
@@ -400,16 +404,14 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def forward(matrix, modes, records, observed, trace, out):  # type: ignore[no-untyped-def]
+def forward(problem, waiting_steps, waiting_codes):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
-    `out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN for a
-    subject that cannot be solved.
+    `problem.out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN
+    for a subject that cannot be solved. The two `waiting` arrays are scratch for all steps of a subject.
     """
+    records, trace, out = problem.records, problem.trace, problem.out
     subjects = trace.subjects
-    waiting_steps = np.empty((trace.codes.shape[0], INPUTS))
-    waiting_codes = np.empty((trace.codes.shape[0], N_COLUMNS), np.int64)
-    scratch = make_scratch(modes.w)
     start = np.int64(0)
     for i in range(subjects.shape[0] - 1):
         first, last = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]
@@ -418,62 +420,61 @@ def forward(matrix, modes, records, observed, trace, out):  # type: ignore[no-un
         if subjects[i, FAILED] == 0:
             stop = expand(records, first, last, trace.steps, trace.codes, start, waiting_steps, waiting_codes)
             if stop > start:
-                subjects[i, FAILED] = not walk(
-                    matrix, modes, records, observed, trace, scratch, start, stop, out
-                )
+                subjects[i, FAILED] = not walk(problem, start, stop)
         if subjects[i, FAILED] != 0:
             for n in range(first, last):
-                for q in range(observed.size):
+                for q in range(problem.observed.size):
                     out[n, q] = np.nan
         start = stop
         subjects[i + 1, FIRST_STEP] = stop
 
 
 @kernel()
-def flush(matrix, modes, row, M, bar):  # type: ignore[no-untyped-def]
+def flush(matrix, modes, row, work, bar_values):  # type: ignore[no-untyped-def]
     """Turn what was gathered in the modes' coordinates into derivatives of the entries of A, and clear it."""
-    n = M.shape[0]
+    w, V, inverse, pattern, M, T = modes.w, modes.V, modes.inverse, matrix.pattern, work.M, work.T
+    n = w.shape[1]
     if modes.mode[row] == EIGEN:
-        T = np.zeros((n, n), M.dtype)
         for a in range(n):
             for b in range(n):
+                T[a, b] = 0.0
                 if a != b and matrix.reachable[a, b]:
-                    M[a, b] /= modes.w[row, b] - modes.w[row, a]
+                    M[a, b] /= w[row, b] - w[row, a]
         for i in range(n):
             for a in range(n):
                 for b in range(n):
-                    T[i, b] += modes.inverse[row, a, i] * M[a, b]
-        for k in range(matrix.pattern.shape[0]):
-            total = T[0, 0] * 0.0
-            for b in range(n):
-                total += T[matrix.pattern[k, 0], b] * modes.V[row, matrix.pattern[k, 1], b]
-            bar.values[k, row] += total.real
+                    T[i, b] += inverse[row, a, i] * M[a, b]
+        for k in range(pattern.shape[0]):
+            total = T[pattern[k, 0], 0] * V[row, pattern[k, 1], 0]
+            for b in range(1, n):
+                total += T[pattern[k, 0], b] * V[row, pattern[k, 1], b]
+            bar_values[k, row] += total.real
     else:
-        for k in range(matrix.pattern.shape[0]):
-            bar.values[k, row] += M[matrix.pattern[k, 0], matrix.pattern[k, 1]].real
+        for k in range(pattern.shape[0]):
+            bar_values[k, row] += M[pattern[k, 0], pattern[k, 1]].real
     for a in range(n):
         for b in range(n):
             M[a, b] = 0.0
 
 
-@kernel()
-def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interval, lam, M):  # type: ignore[no-untyped-def]
-    """Adjoint of `add_steady`: gather in M and `scratch.x_bar`; return those of age, duration and interval."""
-    n, d = lam.size, matrix.n_dynamic
-    zero(scratch.x_bar)
+@allocating_kernel()
+def add_steady_adjoint(kind, matrix, modes, row, work, age, duration, interval):  # type: ignore[no-untyped-def]
+    """Adjoint of `add_steady`: gather in `work.M` and `work.x_bar`; return those of age, duration and interval."""
+    lam, M, n, d = work.lam, work.M, work.lam.size, matrix.n_dynamic
+    zero(work.x_bar)
     if modes.mode[row] != EIGEN:
         A_bar = np.zeros((d, d), lam.dtype)
         source_bar = np.zeros(d, lam.dtype)
         age_bar, duration_bar, interval_bar = steady_adjoint(
-            kind, dynamic_part(scratch.A, d, lam), head(scratch.total, d, lam), age, duration, interval,
+            kind, dynamic_part(work.A, d, lam), head(work.total, d, lam), age, duration, interval,
             head(lam, d, lam), A_bar, source_bar,
         )  # fmt: skip
         for i in range(d):
-            scratch.x_bar[i] = source_bar[i].real
+            work.x_bar[i] = source_bar[i].real
             for j in range(d):
                 M[i, j] += A_bar[i, j]
         return age_bar, duration_bar, interval_bar
-    s, f, seen = scratch.s, scratch.f, scratch.seen
+    s, f, seen = work.s, work.f, work.seen
     age_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0
     for a in range(d):
         s[a] = 0.0
@@ -482,7 +483,7 @@ def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interva
         for i in range(d, n):
             seen[a] -= modes.V[row, i, a] * lam[i]
         for i in range(d):
-            s[a] += modes.inverse[row, a, i] * scratch.total[i]
+            s[a] += modes.inverse[row, a, i] * work.total[i]
         if s[a] == 0.0 and not modes.w[row, a].real < 0.0:
             continue  # not excited: it contributes nothing, decaying or not
         value, slope, by_age, by_duration, by_interval = weight(
@@ -499,40 +500,45 @@ def add_steady_adjoint(kind, matrix, modes, row, scratch, age, duration, interva
                 M[a, b] += (f[b] - f[a]) * seen[a] * s[b]
     for i in range(d):
         for a in range(d):
-            scratch.x_bar[i] += (modes.inverse[row, a, i] * f[a] * seen[a]).real
+            work.x_bar[i] += (modes.inverse[row, a, i] * f[a] * seen[a]).real
     return age_bar, duration_bar, interval_bar
 
 
-@kernel()
-def special_adjoint(kind, matrix, modes, records, code, value, row, scratch, lam, M, bar):  # type: ignore[no-untyped-def]
-    """Adjoint of `apply_special`; return the derivatives of value, lag, duration and interval."""
+@allocating_kernel()
+def apply_special_adjoint(problem, s, row):  # type: ignore[no-untyped-def]
+    """Adjoint of `apply_special`; sets the derivatives of the step's value, lag, duration and interval."""
+    _, matrix, modes, records, _, trace, work, _, bar, step_bars = problem
+    kind, lam = trace.codes[s, KIND], work.lam
+    zero(step_bars)
     if kind == RESET:
         if matrix.initial.size > 0:
-            adjoint_to_states(modes.inverse, row, lam, scratch.x_bar)
+            adjoint_to_states(modes.inverse, row, lam, work.x_bar)
             for i in range(lam.size):
-                bar.initial[i, row] += scratch.x_bar[i]
+                bar.initial[i, row] += work.x_bar[i]
         zero(lam)
-        return 0.0, 0.0, 0.0, 0.0
+        return
     if kind == EQUILIBRIUM:
         if matrix.affine.size > 0:
-            load_affine(matrix, row, scratch.total)
-            add_steady_adjoint(STEADY_CONSTANT, matrix, modes, row, scratch, 0.0, 0.0, 0.0, lam, M)
+            load_affine(matrix, row, work.total)
+            add_steady_adjoint(STEADY_CONSTANT, matrix, modes, row, work, 0.0, 0.0, 0.0)
             for i in range(lam.size):
-                bar.affine[i, row] += scratch.x_bar[i]
+                bar.affine[i, row] += work.x_bar[i]
         d = matrix.n_dynamic
         for a in range(d):
             lam[a] = 0.0
             if modes.mode[row] == EIGEN:
                 for i in range(d, lam.size):
                     lam[a] += modes.V[row, i, a] * lam[i]
-        return 0.0, 0.0, 0.0, 0.0
-    zero(scratch.total)
-    scratch.total[code[STATE]] = value
-    age, duration, interval = steady_arguments(records, code[ROUTE], code[RECORD], code[REPEAT])
+        return
+    state, repeat = trace.codes[s, STATE], trace.codes[s, REPEAT]
+    zero(work.total)
+    work.total[state] = trace.steps[s, VALUE]
+    age, duration, interval = steady_arguments(records, trace.codes[s, ROUTE], trace.codes[s, RECORD], repeat)
     age_bar, duration_bar, interval_bar = add_steady_adjoint(
-        kind, matrix, modes, row, scratch, age, duration, interval, lam, M
+        kind, matrix, modes, row, work, age, duration, interval
     )
-    return scratch.x_bar[code[STATE]], -age_bar, duration_bar, interval_bar - code[REPEAT] * age_bar
+    step_bars[0], step_bars[1] = work.x_bar[state], -age_bar
+    step_bars[2], step_bars[3] = duration_bar, interval_bar - repeat * age_bar
 
 
 @kernel()
@@ -553,13 +559,25 @@ def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ig
 
 
 @kernel()
-def state_at_start(matrix, modes, trace, s, first, row, scratch):  # type: ignore[no-untyped-def]
-    """Set `scratch.z` to the state at the start of the interval before step s, in the coordinates of its row."""
+def after(codes, s):  # type: ignore[no-untyped-def]
+    """Where `Trace.modes` holds the state after step s: an observation leaves it as it was."""
+    return BEFORE if codes[s, KIND] == OBSERVE else AFTER
+
+
+@kernel()
+def state_at_start(problem, s, first, row):  # type: ignore[no-untyped-def]
+    """Set `work.z` to the state at the start of the interval before step s, in the coordinates of its row."""
+    _, matrix, modes, _, _, trace, work, _, _, _ = problem
     if s == first:
-        load_initial(matrix, row, scratch.x)
-    else:
-        to_states(modes.V, trace.codes[s - 1, ROW], trace.modes[s - 1, AFTER], scratch.x)
-    to_modes(modes.inverse, row, scratch.x, scratch.z)
+        load_initial(matrix, row, work.x)
+        to_modes(modes.inverse, row, work.x, work.z)
+        return
+    side = after(trace.codes, s - 1)
+    for a in range(work.z.size):
+        work.z[a] = trace.modes[s - 1, side, a]
+    if trace.codes[s - 1, ROW] != row:
+        to_states(modes.V, trace.codes[s - 1, ROW], work.z, work.x)
+        to_modes(modes.inverse, row, work.x, work.z)
 
 
 @kernel()
@@ -578,32 +596,29 @@ def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_
 
 
 @kernel()
-def walk_back(matrix, modes, records, observed, trace, scratch, first, last, out_bar, bar):  # type: ignore[no-untyped-def]
+def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     """Walk one subject's steps backward and add to the derivatives."""
+    address, matrix, modes, records, observed, trace, work, out_bar, bar, step_bars = problem
     w, V, inverse, mode, reachable = modes.w, modes.V, modes.inverse, modes.mode, matrix.reachable
-    steps, codes, along, bar_time = trace.steps, trace.codes, trace.modes, bar.time
-    z, g, lam, area, M = scratch.z, scratch.g, scratch.lam, scratch.area, scratch.M
-    input_bar, A = scratch.inputs, scratch.A
+    steps, codes, along = trace.steps, trace.codes, trace.modes
+    bar_time, bar_values, bar_affine = bar.time, bar.values, bar.affine
+    z, g, lam, area, M, input_bar = work.z, work.g, work.lam, work.area, work.M, work.inputs
     n, n_observed = w.shape[1], observed.size
     zero(lam)
     zero(input_bar)
     zero(g)
     driven = is_driven(matrix.affine, codes, first, last)
     row = codes[last - 1, ROW]
-    eigen = mode[row] == EIGEN
-    assembled = row - row - 1
+    eigen = use_row(matrix, mode, row, work)
     hamiltonian = 0.0
     for s in range(last - 1, first - 1, -1):
         kind = codes[s, KIND]
         if codes[s, ROW] != row:
-            flush(matrix, modes, row, M, bar)
-            adjoint_to_states(inverse, row, lam, scratch.x_bar)
+            flush(matrix, modes, row, work, bar_values)
+            adjoint_to_states(inverse, row, lam, work.x_bar)
             row = codes[s, ROW]
-            adjoint_to_modes(V, row, scratch.x_bar, lam)
-            eigen = mode[row] == EIGEN
-        if not eigen and assembled != row:
-            assemble(matrix.pattern, matrix.values, row, A)
-            assembled = row
+            adjoint_to_modes(V, row, work.x_bar, lam)
+            eigen = use_row(matrix, mode, row, work)
 
         # The step itself.
         value_bar, lag_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0, 0.0
@@ -620,24 +635,24 @@ def walk_back(matrix, modes, records, observed, trace, scratch, first, last, out
             if codes[s, ANCHOR] == AT_STOP:
                 value_bar = -value_bar
         else:
-            value_bar, lag_bar, duration_bar, interval_bar = special_adjoint(
-                kind, matrix, modes, records, codes[s], steps[s, VALUE], row, scratch, lam, M, bar
-            )
+            special_step_adjoint(address, s, row, lam)
+            value_bar, lag_bar = step_bars[0], step_bars[1]
+            duration_bar, interval_bar = step_bars[2], step_bars[3]
             if kind == RESET or kind == EQUILIBRIUM:
                 zero(input_bar)
 
         # Its time: the jump of the Hamiltonian, which is constant over the interval before it.
         if driven:
-            load_affine(matrix, row, scratch.total)
+            load_affine(matrix, row, work.total)
             for i in range(n):
-                scratch.total[i] += steps[s, INPUTS + i]
-            to_modes(inverse, row, scratch.total, g)
+                work.total[i] += steps[s, INPUTS + i]
+            to_modes(inverse, row, work.total, g)
         before = 0.0
         if eigen:
             for a in range(n):
                 before += (lam[a] * (w[row, a] * along[s, BEFORE, a] + g[a])).real
         else:
-            before = slope_product(lam, A, along[s, BEFORE], g)
+            before = slope_product(lam, work.A, along[s, BEFORE], g)
         time_bar = before - hamiltonian
         hamiltonian = before
         bar_time[codes[s, RECORD]] += time_bar
@@ -645,51 +660,69 @@ def walk_back(matrix, modes, records, observed, trace, scratch, first, last, out
             dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_bar, interval_bar)
 
         # The interval before it.
-        dt = steps[s, TIME] - (steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME]))
+        dt = interval_before(steps, s, first)
         if dt > 0.0:
-            if s > first and codes[s - 1, ROW] == row:
-                for a in range(n):
-                    z[a] = along[s - 1, AFTER, a]
-            else:
-                state_at_start(matrix, modes, trace, s, first, row, scratch)
-            if eigen:
+            state_at_start(problem, s, first, row)
+            if not eigen:
+                coast_by_series_adjoint(address, s, first, lam)
+            elif driven:
                 for a in range(n):
                     end_a = lam[a]
                     start_a = end_a * along[s, DECAY, a]
-                    M[a, a] += dt * start_a * z[a]
-                    area[a] = 0.0
-                    if driven:
-                        area[a] = along[s, INTEGRAL, a] * end_a
-                        M[a, a] += g[a] * dt * dt * phi_prime(w[row, a] * dt) * end_a
+                    area[a] = along[s, INTEGRAL, a] * end_a
+                    M[a, a] += dt * start_a * z[a] + g[a] * dt * dt * phi_prime(w[row, a] * dt) * end_a
                     for b in range(n):
                         if a != b and reachable[a, b]:
                             M[a, b] += end_a * along[s, BEFORE, b] - start_a * z[b] - g[b] * area[a]
                     lam[a] = start_a
             else:
-                zero(area)
-                taylor.propagate_adjoint(A, g, dt, z, lam, M, area)
+                for a in range(n):
+                    end_a = lam[a]
+                    start_a = end_a * along[s, DECAY, a]
+                    M[a, a] += dt * start_a * z[a]
+                    for b in range(n):
+                        if a != b and reachable[a, b]:
+                            M[a, b] += end_a * along[s, BEFORE, b] - start_a * z[b]
+                    lam[a] = start_a
             if driven:
-                adjoint_to_states(inverse, row, area, scratch.x_bar)
+                adjoint_to_states(inverse, row, area, work.x_bar)
                 for i in range(n):
-                    input_bar[i] += scratch.x_bar[i]
-                    if matrix.affine.size > 0:
-                        bar.affine[i, row] += scratch.x_bar[i]
-    flush(matrix, modes, row, M, bar)
+                    input_bar[i] += work.x_bar[i]
+                if bar_affine.size > 0:
+                    for i in range(n):
+                        bar_affine[i, row] += work.x_bar[i]
+    flush(matrix, modes, row, work, bar_values)
     if matrix.initial.size > 0:
-        adjoint_to_states(inverse, row, lam, scratch.x_bar)
+        adjoint_to_states(inverse, row, lam, work.x_bar)
         for i in range(n):
-            bar.initial[i, row] += scratch.x_bar[i]
+            bar.initial[i, row] += work.x_bar[i]
 
 
 @kernel()
-def backward(matrix, modes, records, observed, trace, out_bar, bar):  # type: ignore[no-untyped-def]
+def backward(problem):  # type: ignore[no-untyped-def]
     """Add the derivatives of sum(out_bar * out) to those in `bar`; NaN for the rows of a subject that failed."""
-    scratch = make_scratch(modes.w)
-    for i in range(trace.subjects.shape[0] - 1):
-        first, last = trace.subjects[i, FIRST_STEP], trace.subjects[i + 1, FIRST_STEP]
-        if trace.subjects[i, FAILED] != 0:
-            for n in range(trace.subjects[i, FIRST_RECORD], trace.subjects[i + 1, FIRST_RECORD]):
+    subjects, bar = problem.trace.subjects, problem.bar
+    for i in range(subjects.shape[0] - 1):
+        first, last = subjects[i, FIRST_STEP], subjects[i + 1, FIRST_STEP]
+        if subjects[i, FAILED] != 0:
+            for n in range(subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]):
                 for k in range(bar.values.shape[0]):
-                    bar.values[k, records.row[n]] = np.nan
+                    bar.values[k, problem.records.row[n]] = np.nan
         elif last > first:
-            walk_back(matrix, modes, records, observed, trace, scratch, first, last, out_bar, bar)
+            walk_back(problem, first, last)
+
+
+@allocating_kernel()
+def coast(problem, s, first):  # type: ignore[no-untyped-def]
+    """Propagate z over the interval before step s by Taylor series."""
+    work = problem.work
+    taylor.propagate(work.A, work.g, interval_before(problem.trace.steps, s, first), work.z)
+
+
+@allocating_kernel()
+def coast_adjoint(problem, s, first):  # type: ignore[no-untyped-def]
+    """Take L back over the interval before step s, and gather the derivatives of A and of what b and infusions add."""
+    work = problem.work
+    zero(work.area)
+    dt = interval_before(problem.trace.steps, s, first)
+    taylor.propagate_adjoint(work.A, work.g, dt, work.z, work.lam, work.M, work.area)

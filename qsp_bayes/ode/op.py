@@ -18,14 +18,18 @@ from qsp_bayes.ode.callbacks import (
     FIRST_ADJOINT,
     FIRST_INPUT,
     FIRST_TRACE,
+    FIRST_WORK,
     FLOAT_INPUTS,
     INPUTS,
     N_ROWS,
+    N_STEP_BARS,
+    STEP_BARS,
     SUBJECTS,
 )
 from qsp_bayes.ode.jit import KERNEL_VERSION, TABLE_WIDTH, contiguous, describe, describe_all, export
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
+from qsp_bayes.ode.work import N_MATRICES, N_REAL_MATRICES, N_REAL_VECTORS, N_VECTORS
 
 N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
 
@@ -116,11 +120,30 @@ def from_python(make: Callable[[bool], Any], general: bool) -> Any:
     return call
 
 
+@numba_njit
+def make_work(n, number):  # type: ignore[no-untyped-def]
+    """Allocate the working arrays, in the order of `callbacks.WORK`."""
+    return (
+        np.zeros((N_VECTORS, n), number),
+        np.zeros((N_MATRICES, n, n), number),
+        np.zeros((N_REAL_VECTORS, n)),
+        np.zeros((N_REAL_MATRICES, n, n)),
+    )
+
+
 def solver(general: bool) -> Any:
     """Return the compiled function over the inputs of `LinearSolve`."""
     count = export(callbacks.count)
+    export(callbacks.special_general if general else callbacks.special_trees)
+    export(callbacks.coast_general if general else callbacks.coast_trees)
     solve = export(callbacks.solve_general if general else callbacks.solve_trees)
     number = np.complex128 if general else np.float64
+
+    @numba_njit
+    def call(table, results, work):  # type: ignore[no-untyped-def]
+        describe_all(table, FIRST_TRACE, results)
+        describe_all(table, FIRST_WORK, work)
+        solve(table.ctypes.data)
 
     @numba_njit
     def run(inputs, n_records, n_subjects, n_rows, n, n_observed):  # type: ignore[no-untyped-def]
@@ -130,23 +153,27 @@ def solver(general: bool) -> Any:
         subjects = np.zeros((n_subjects + 1, 3), np.int64)
         describe(table, SUBJECTS, subjects)
         capacity = count(table.ctypes.data)
-        steps = np.zeros((capacity, STEP_INPUTS + n))
-        codes = np.zeros((capacity, N_COLUMNS), np.int64)
-        modes = np.zeros((capacity, 4, n), number)
+        steps = np.empty((capacity, STEP_INPUTS + n))
+        codes = np.empty((capacity, N_COLUMNS), np.int64)
+        modes = np.empty((capacity, 4, n), number)
         w = np.zeros((n_rows, n), number)
         V = np.zeros((n_rows, n, n), number)
         inverse = np.zeros((n_rows, n, n), number)
         mode = np.zeros(n_rows, np.int64)
         states = np.zeros((n_records, n_observed))
-        describe_all(table, FIRST_TRACE, (steps, codes, modes, subjects, w, V, inverse, mode, states))
-        solve(table.ctypes.data)
+        waiting = (np.empty((capacity, STEP_INPUTS)), np.empty((capacity, N_COLUMNS), np.int64))
+        call(
+            table,
+            (steps, codes, modes, subjects, w, V, inverse, mode, states),
+            make_work(n, number) + waiting,
+        )
         return states, steps, codes, modes, subjects, w, V, inverse, mode
 
     @numba_njit
     def linear_solve(  # type: ignore[no-untyped-def]
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, parents, observed, options,
+        pattern, reachable, blocks, block_of, parents, observed, options,
     ):  # fmt: skip
         n_subjects = subject.max() + 1 if subject.size else 0
         return run((
@@ -154,7 +181,7 @@ def solver(general: bool) -> Any:
             contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
             contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
             contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
-            contiguous(parents), contiguous(observed), contiguous(options),
+            contiguous(block_of), contiguous(parents), contiguous(observed), contiguous(options),
         ), time.size, n_subjects, values.shape[1], parents.size, observed.size)  # fmt: skip
 
     return linear_solve
@@ -162,21 +189,26 @@ def solver(general: bool) -> Any:
 
 def adjoint(general: bool) -> Any:
     """Return the compiled function over the inputs of `LinearSolveAdjoint`."""
+    export(callbacks.special_adjoint_general if general else callbacks.special_adjoint_trees)
+    export(callbacks.coast_adjoint_general if general else callbacks.coast_adjoint_trees)
     gather = export(callbacks.gather_general if general else callbacks.gather_trees)
+    number = np.complex128 if general else np.float64
 
     @numba_njit
-    def run(inputs, bars):  # type: ignore[no-untyped-def]
+    def run(inputs, work, bars, step_bars):  # type: ignore[no-untyped-def]
         table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
         table[0, 0] = N_ROWS
         describe_all(table, FIRST_INPUT, inputs)
+        describe_all(table, FIRST_WORK, work)
         describe_all(table, FIRST_ADJOINT, bars)
+        describe(table, STEP_BARS, step_bars)
         gather(table.ctypes.data)
 
     @numba_njit
     def linear_solve_adjoint(  # type: ignore[no-untyped-def]
         time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
         subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, parents, observed, options,
+        pattern, reachable, blocks, block_of, parents, observed, options,
         steps, codes, modes, subjects, w, V, inverse, mode, cotangent,
     ):  # fmt: skip
         bars = (
@@ -189,9 +221,9 @@ def adjoint(general: bool) -> Any:
             contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
             contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
             contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
-            contiguous(parents), contiguous(observed), contiguous(options),
+            contiguous(block_of), contiguous(parents), contiguous(observed), contiguous(options),
             steps, codes, modes, subjects, w, V, inverse, mode, contiguous(cotangent),
-        ), bars)  # fmt: skip
+        ), make_work(parents.size, number), bars, np.zeros(N_STEP_BARS))  # fmt: skip
         return bars
 
     return linear_solve_adjoint

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from qsp_bayes.ode.decomposition import invert
-from qsp_bayes.ode.jit import assign, kernel, zero
+from qsp_bayes.ode.jit import allocating_kernel, assign, kernel, zero
 from qsp_bayes.ode.taylor import propagate, propagate_adjoint
 from qsp_bayes.ode.timeline import STEADY_BOLUS, STEADY_CONSTANT, STEADY_INFUSION, STEADY_PARTIAL
 
@@ -73,7 +73,7 @@ def weight(kind, w, age, duration, interval):  # type: ignore[no-untyped-def]
     return f, f_w, w * f, np.exp(x) * tail - w * f, w * period * geometric * f
 
 
-@kernel()
+@allocating_kernel()
 def period_map(A, interval, inverse):  # type: ignore[no-untyped-def]
     """Set inverse = (I - exp(A interval))^-1; NaN where it does not exist."""
     n = A.shape[0]
@@ -93,7 +93,7 @@ def period_map(A, interval, inverse):  # type: ignore[no-untyped-def]
                 inverse[i, j] = np.nan
 
 
-@kernel()
+@allocating_kernel()
 def minus_inverse(A, inverse):  # type: ignore[no-untyped-def]
     """Set inverse = -A^-1; NaN where it does not exist."""
     n = A.shape[0]
@@ -139,7 +139,7 @@ def slope_product(bar, A, x, source):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel()
+@allocating_kernel()
 def last_dose(kind, A, source, age, duration, given):  # type: ignore[no-untyped-def]
     """Set `given` (0 on entry) to what one dose leaves at its end; return the time from then on."""
     if kind == STEADY_INFUSION:
@@ -149,7 +149,7 @@ def last_dose(kind, A, source, age, duration, given):  # type: ignore[no-untyped
     return age
 
 
-@kernel()
+@allocating_kernel()
 def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-untyped-def]
     """Set x = f(A) source, without eigenvalues."""
     n = source.size
@@ -170,7 +170,7 @@ def steady(kind, A, source, age, duration, interval, x):  # type: ignore[no-unty
     propagate(A, none, wait, x)
 
 
-@kernel()
+@allocating_kernel()
 def steady_adjoint(kind, A, source, age, duration, interval, bar, A_bar, source_bar):  # type: ignore[no-untyped-def]
     """Add the adjoints of A and source for `steady`, given that of its result; return those of the times."""
     n = source.size

@@ -100,6 +100,11 @@ class LinearStructure:
         return np.array([0, *(np.flatnonzero(np.diff(labels)) + 1), self.n_states], np.int64)
 
     @cached_property
+    def block_of(self) -> np.ndarray:
+        """Block of each position."""
+        return np.repeat(np.arange(self.blocks.size - 1), np.diff(self.blocks))
+
+    @cached_property
     def parents(self) -> np.ndarray:
         """Parent of each position in the tree of its block; -1 at a root, GENERAL where the block is not a tree."""
         parents = np.full(self.n_states, -1, np.int64)

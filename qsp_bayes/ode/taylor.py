@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from qsp_bayes.ode.jit import assign, kernel
+from qsp_bayes.ode.jit import allocating_kernel, assign, kernel
 
 MAX_TERMS = 160
 MAX_SUBSTEPS = 1_000_000
@@ -82,7 +82,7 @@ def series(A, g, shift, h, x, terms):  # type: ignore[no-untyped-def]
     return k
 
 
-@kernel()
+@allocating_kernel()
 def propagate(A, g, dt, x):  # type: ignore[no-untyped-def]
     """Advance x in place over dt."""
     shift, steps = plan(A, dt)
@@ -95,7 +95,7 @@ def propagate(A, g, dt, x):  # type: ignore[no-untyped-def]
         series(A, g, shift, dt / steps, x, terms)
 
 
-@kernel()
+@allocating_kernel()
 def propagate_adjoint(A, g, dt, start, adjoint, A_bar, g_bar):  # type: ignore[no-untyped-def]
     """Take `adjoint` from the end of an interval back to its start; add to the adjoints of A and g.
 

@@ -214,7 +214,13 @@ def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes)
             head += 1
             count += 1
         if evid == 0:
-            put(steps, codes, count, now, 0.0, OBSERVE, AT_RECORD, NONE, n, FIRST, FIRST, row)
+            steps[count, TIME] = (
+                now  # most steps are observations, and the other columns mean nothing to them
+            )
+            codes[count, KIND] = OBSERVE
+            codes[count, ANCHOR] = AT_RECORD
+            codes[count, RECORD] = n
+            codes[count, ROW] = row
             count += 1
         if evid >= 3:
             put(steps, codes, count, now, 0.0, RESET, AT_RECORD, NONE, n, FIRST, FIRST, own_row)

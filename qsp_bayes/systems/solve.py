@@ -291,6 +291,7 @@ def linear_states(
         structure.pattern,
         structure.reachable,
         structure.blocks,
+        structure.block_of,
         structure.parents,
         structure.position[[names.index(name) for name in observed]],
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),

@@ -1,0 +1,50 @@
+"""The working arrays of the kernels, which allocate none of their own: vectors and matrices over the states."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from qsp_bayes.ode.jit import allocating_kernel
+
+N_VECTORS, N_MATRICES, N_REAL_VECTORS, N_REAL_MATRICES = 7, 5, 5, 3
+
+
+class Work(NamedTuple):
+    """Working arrays by name.
+
+    In the modes' type of numbers: the state `z` and its adjoint `lam`, what b and the infusions add (`g`), and the
+    integral `M` of L_a z_b, all in the modes' coordinates. In real numbers: the state `x` and its adjoint, input rates
+    (or their adjoints), and the system `A` of a row that is walked without eigenvectors. The others hold
+    intermediate results of one function.
+    """
+
+    z: Any
+    lam: Any
+    g: Any
+    area: Any
+    s: Any
+    f: Any
+    seen: Any
+    L: Any
+    T: Any
+    X: Any
+    Y: Any
+    M: Any
+    x: Any
+    x_bar: Any
+    total: Any
+    inputs: Any
+    scale: Any
+    A: Any
+    loss: Any
+    base: Any
+
+
+@allocating_kernel()
+def name_arrays(vectors, matrices, real_vectors, real_matrices):  # type: ignore[no-untyped-def]
+    """Name the vectors (7, n), matrices (5, n, n), and the real ones (5, n) and (3, n, n)."""
+    v, m, r, q = vectors, matrices, real_vectors, real_matrices
+    return Work(
+        v[0], v[1], v[2], v[3], v[4], v[5], v[6], m[0], m[1], m[2], m[3], m[4], r[0], r[1], r[2], r[3], r[4],
+        q[0], q[1], q[2],
+    )  # fmt: skip
