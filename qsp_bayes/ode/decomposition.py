@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from qsp_bayes.ode.jit import allocating_kernel, kernel
+from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel
 from qsp_bayes.ode.structure import GENERAL
 
 EIGEN, TAYLOR, INVALID = np.int64(0), np.int64(1), np.int64(2)
@@ -25,7 +25,7 @@ MAX_AMPLIFICATION = 20.0
 JACOBI_SWEEPS = 30
 
 
-@kernel()
+@inlined_kernel()
 def assemble(pattern, values, row, A):  # type: ignore[no-untyped-def]
     """Set the entries of A, which is 0 elsewhere; return whether all are finite."""
     finite = True
@@ -36,7 +36,7 @@ def assemble(pattern, values, row, A):  # type: ignore[no-untyped-def]
     return finite
 
 
-@kernel()
+@inlined_kernel()
 def tree_block(start, stop, parents, work, row, w, V, U):  # type: ignore[no-untyped-def]
     """Eigen-decomposition of a block whose off-diagonal entries form a tree; False where the scaling does not exist."""
     A, S, Q, scale, size = work.A, work.loss, work.base, work.scale, stop - start
@@ -136,7 +136,7 @@ def invert(A, inverse):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel()
+@inlined_kernel()
 def couple(blocks, block_of, reachable, shortest, work, row, w, V, Vi):  # type: ignore[no-untyped-def]
     """Extend the eigenvectors of the blocks to the whole system; return False where they are too close to parallel.
 
@@ -146,19 +146,24 @@ def couple(blocks, block_of, reachable, shortest, work, row, w, V, Vi):  # type:
     """
     n = w.shape[1]
     A, L, T, X, Y, loss, base = work.A, work.L, work.T, work.X, work.Y, work.loss, work.base
-    # Sums are gathered in a variable and every entry is written: loops that clear arrays become calls of memset.
-    for i in range(n):
-        for j in range(blocks[block_of[i]]):
-            total = w[row, 0] * 0.0
-            for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
-                total += A[i, k] * V[row, k, j]
-            T[i, j] = total
-    for i in range(n):
-        for j in range(blocks[block_of[i]]):
-            total = w[row, 0] * 0.0
-            for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
-                total += Vi[row, i, k] * T[k, j]
-            L[i, j] = total
+    single = blocks.size == n + 1  # every block is one state, its own eigenvector
+    if single:
+        for i in range(n):
+            for j in range(i):
+                L[i, j] = A[i, j]
+    else:  # (sums are gathered in a variable: loops that clear arrays become calls of memset)
+        for i in range(n):
+            for j in range(blocks[block_of[i]]):
+                total = w[row, 0] * 0.0
+                for k in range(blocks[block_of[j]], blocks[block_of[j] + 1]):
+                    total += A[i, k] * V[row, k, j]
+                T[i, j] = total
+        for i in range(n):
+            for j in range(blocks[block_of[i]]):
+                total = w[row, 0] * 0.0
+                for k in range(blocks[block_of[i]], blocks[block_of[i] + 1]):
+                    total += Vi[row, i, k] * T[k, j]
+                L[i, j] = total
     for a in range(n):
         for i in range(n):
             X[i, a] = 1.0 if i == a else 0.0
@@ -183,13 +188,18 @@ def couple(blocks, block_of, reachable, shortest, work, row, w, V, Vi):  # type:
             if loss[i, a] > MAX_AMPLIFICATION * base[i, a]:
                 return False
     for a in range(n):  # the inverse of the unit lower triangle X
+        Y[a, a] = 1.0
+        for i in range(a + 1, n):
+            total = -X[i, a]
+            for j in range(a + 1, i):
+                total -= X[i, j] * Y[j, a]
+            Y[i, a] = total
+    if single:
         for i in range(n):
-            Y[i, a] = 1.0 if i == a else 0.0
-            if i > a:
-                total = X[i, a] * 0.0
-                for j in range(a, i):
-                    total -= X[i, j] * Y[j, a]
-                Y[i, a] = total
+            for j in range(i):
+                V[row, i, j] = X[i, j]
+                Vi[row, i, j] = Y[i, j]
+        return True
     for i in range(n):  # both are 0 beyond the diagonal block
         stop = blocks[block_of[i] + 1]
         for j in range(stop):
@@ -220,7 +230,7 @@ def use_identity(row, w, V, Vi):  # type: ignore[no-untyped-def]
         Vi[row, i, i] = 1.0
 
 
-@kernel()
+@inlined_kernel()
 def decompose_trees(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
     """Decompose every row of a system whose blocks are all trees, in real arithmetic.
 
@@ -270,7 +280,7 @@ def general_block(A, start, stop, row, w, V, U):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel()
+@inlined_kernel()
 def decompose_general(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
     """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode

@@ -39,6 +39,10 @@ kernel = functools.partial(allocating_kernel, _nrt=False)
 """The same without counts of references to arrays, which take half of the time in loops over two or three states.
 Such a function neither allocates nor returns an array: it works on those that it is given."""
 
+inlined_kernel = functools.partial(kernel, forceinline=True)
+"""A kernel that is always put in the place of its call, for those called from one place or in the innermost loops.
+Numba passes arrays by value, ten words each: a call that takes a whole problem copies four kilobytes."""
+
 KERNEL_VERSION = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 ).hexdigest()[:16]

@@ -22,7 +22,7 @@ import numpy as np
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
-from qsp_bayes.ode.jit import allocating_kernel, kernel, outside_by_number, zero
+from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel, outside_by_number, zero
 from qsp_bayes.ode.records import Records
 from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
@@ -194,7 +194,7 @@ def is_driven(affine, codes, first, last):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel()
+@inlined_kernel()
 def load_initial(matrix, row, x):  # type: ignore[no-untyped-def]
     """Set x to the initial state."""
     zero(x)
@@ -203,7 +203,7 @@ def load_initial(matrix, row, x):  # type: ignore[no-untyped-def]
             x[i] = matrix.initial[i, row]
 
 
-@kernel()
+@inlined_kernel()
 def load_affine(matrix, row, x):  # type: ignore[no-untyped-def]
     """Set x = b."""
     zero(x)
@@ -289,7 +289,7 @@ def apply_special(problem, s, row):  # type: ignore[no-untyped-def]
     add_steady(kind, matrix, modes, row, work, age, duration, interval)
 
 
-@kernel()
+@inlined_kernel()
 def use_row(matrix, mode, row, work):  # type: ignore[no-untyped-def]
     """Tell whether a row has eigenvectors; put the system of one that has none in `work.A`."""
     if mode[row] == EIGEN:
@@ -298,13 +298,13 @@ def use_row(matrix, mode, row, work):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel()
+@inlined_kernel()
 def interval_before(steps, s, first):  # type: ignore[no-untyped-def]
     """Time from the step before (from time 0, or the first step where that is earlier) to step s."""
     return steps[s, TIME] - (steps[s - 1, TIME] if s > first else min(0.0, steps[first, TIME]))
 
 
-@kernel()
+@inlined_kernel()
 def walk(problem, first, last):  # type: ignore[no-untyped-def]
     """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
     address, matrix, modes, _, observed, trace, work, out, _, _ = problem
@@ -403,7 +403,7 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
     return capacity
 
 
-@kernel()
+@inlined_kernel()
 def forward(problem, waiting_steps, waiting_codes):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
@@ -429,7 +429,7 @@ def forward(problem, waiting_steps, waiting_codes):  # type: ignore[no-untyped-d
         subjects[i + 1, FIRST_STEP] = stop
 
 
-@kernel()
+@inlined_kernel()
 def flush(matrix, modes, row, work, bar_values):  # type: ignore[no-untyped-def]
     """Turn what was gathered in the modes' coordinates into derivatives of the entries of A, and clear it."""
     w, V, inverse, pattern, M, T = modes.w, modes.V, modes.inverse, matrix.pattern, work.M, work.T
@@ -541,7 +541,7 @@ def apply_special_adjoint(problem, s, row):  # type: ignore[no-untyped-def]
     step_bars[2], step_bars[3] = duration_bar, interval_bar - repeat * age_bar
 
 
-@kernel()
+@inlined_kernel()
 def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ignore[no-untyped-def]
     """Pass derivatives of what a delivery adds (amount or rate) and of its duration on to AMT, F, rate and duration."""
     _, rate, duration = delivery(records, k, n)
@@ -564,7 +564,7 @@ def after(codes, s):  # type: ignore[no-untyped-def]
     return BEFORE if codes[s, KIND] == OBSERVE else AFTER
 
 
-@kernel()
+@inlined_kernel()
 def state_at_start(problem, s, first, row):  # type: ignore[no-untyped-def]
     """Set `work.z` to the state at the start of the interval before step s, in the coordinates of its row."""
     _, matrix, modes, _, _, trace, work, _, _, _ = problem
@@ -580,7 +580,7 @@ def state_at_start(problem, s, first, row):  # type: ignore[no-untyped-def]
         to_modes(modes.inverse, row, work.x, work.z)
 
 
-@kernel()
+@inlined_kernel()
 def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_bar, interval_bar):  # type: ignore[no-untyped-def]
     """Pass the derivatives of a dosing step on to the inputs that it came from."""
     route, record, anchor = codes[s, ROUTE], codes[s, RECORD], codes[s, ANCHOR]
@@ -595,7 +595,7 @@ def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_
     share_among_inputs(records, bar, route, record, value_bar, duration_bar)
 
 
-@kernel()
+@inlined_kernel()
 def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     """Walk one subject's steps backward and add to the derivatives."""
     address, matrix, modes, records, observed, trace, work, out_bar, bar, step_bars = problem
@@ -698,7 +698,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
             bar.initial[i, row] += work.x_bar[i]
 
 
-@kernel()
+@inlined_kernel()
 def backward(problem):  # type: ignore[no-untyped-def]
     """Add the derivatives of sum(out_bar * out) to those in `bar`; NaN for the rows of a subject that failed."""
     subjects, bar = problem.trace.subjects, problem.bar

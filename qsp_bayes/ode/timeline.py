@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from qsp_bayes.ode.jit import kernel
+from qsp_bayes.ode.jit import inlined_kernel, kernel
 from qsp_bayes.ode.records import UNKNOWN_STATE
 
 # Kinds of step.
@@ -61,7 +61,7 @@ MAX_OVERLAP = 10_000
 """More running infusions, or pending lagged doses, than this at steady state is taken for an impossible draw."""
 
 
-@kernel()
+@inlined_kernel()
 def optional(array, route, record, absent):  # type: ignore[no-untyped-def]
     """Entry of a (route, record) array, or `absent` where the array is empty."""
     if array.size == 0:
@@ -69,7 +69,7 @@ def optional(array, route, record, absent):  # type: ignore[no-untyped-def]
     return array[route, record]
 
 
-@kernel()
+@inlined_kernel()
 def delivery(records, route, record):  # type: ignore[no-untyped-def]
     """Amount, rate and duration that a record delivers by a route; rate and duration are 0 for a bolus."""
     amount = records.amount[record] * optional(records.bioavailability, route, record, 1.0)
@@ -88,7 +88,7 @@ def repeats_before(lag, interval):  # type: ignore[no-untyped-def]
     return max(np.int64(1), np.int64(np.ceil(lag / interval)))
 
 
-@kernel()
+@inlined_kernel()
 def count_steps(records, first, last):  # type: ignore[no-untyped-def]
     """Upper bound of the number of steps of records `first` to `last` (exclusive), or -1 for an impossible draw."""
     count = np.int64(0)
@@ -118,7 +118,7 @@ def count_steps(records, first, last):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel()
+@inlined_kernel()
 def put(steps, codes, at, time, value, kind, anchor, state, record, route, repeat, row):  # type: ignore[no-untyped-def]
     """Write one step at position `at`."""
     steps[at, TIME] = time
@@ -132,7 +132,7 @@ def put(steps, codes, at, time, value, kind, anchor, state, record, route, repea
     codes[at, ROW] = row
 
 
-@kernel()
+@inlined_kernel()
 def move(steps, codes, source, new_steps, new_codes, at):  # type: ignore[no-untyped-def]
     """Copy one step."""
     new_steps[at, TIME] = steps[source, TIME]
@@ -151,7 +151,7 @@ def insert(steps, codes, head, tail, time, value, kind, anchor, state, record, r
     put(steps, codes, at, time, value, kind, anchor, state, record, route, repeat, NONE)
 
 
-@kernel()
+@inlined_kernel()
 def expand_dose(records, n, k, steps, codes, count, waiting_steps, waiting_codes, head, tail):  # type: ignore[no-untyped-def]
     """Write the steps of one record and route; return the new `count` and `tail`."""
     now, row = records.time[n], records.row[n]
@@ -198,7 +198,7 @@ def expand_dose(records, n, k, steps, codes, count, waiting_steps, waiting_codes
     return count, tail
 
 
-@kernel()
+@inlined_kernel()
 def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes):  # type: ignore[no-untyped-def]
     """Write the steps of one subject from position `at`; return where they end.
 
