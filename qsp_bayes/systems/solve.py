@@ -20,6 +20,7 @@ from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.op import LinearSolve
 from qsp_bayes.ode.records import NO_STATE, UNKNOWN_STATE
+from qsp_bayes.systems.equilibrium import check_steady_states
 from qsp_bayes.systems.linear import LinearForm, linear_form
 from qsp_bayes.systems.symbolic import Delivery, SymbolicSystem
 
@@ -230,6 +231,13 @@ def solve(
             "the system is not linear: some rate depends on a state, or on time, other than proportionally. "
             "Only linear systems can be solved by this version; simplify the rate."
         )
+    if solver is not None and not isinstance(solver, Linear):
+        raise SolverError(
+            f"solver {solver!r} is not one that this version has: Linear(), or none to choose it here."
+        )
+    sources = fed_for_ever(symbolic, form, events)
+    if sources:
+        check_steady_states(system, form, sources)
     wanted = tuple(name for name in symbolic.outputs if name in events.rows)
     observed = states_of(symbolic, wanted)
     states = linear_states(symbolic, form, events, table, observed)
@@ -297,6 +305,25 @@ def linear_states(
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
     return outputs[0]
+
+
+def fed_for_ever(symbolic: SymbolicSystem, form: LinearForm, events: Events) -> set[int]:
+    """Solver positions of the states that a steady state (SS) feeds, where the data are known already."""
+    evid, steady_state = known_value(events.evid), known_value(events.steady_state)
+    compartment = known_value(events.compartment)
+    if evid is None or steady_state is None or compartment is None:
+        return set()
+    names, position = list(symbolic.states), form.structure.position
+    steady = np.isin(evid, DOSING) & (steady_state > 0)
+    fed = {
+        int(position[names.index(route.state)])
+        for c in np.unique(compartment[steady]).tolist()
+        if c >= 0
+        for route in symbolic.deliveries.get(events.compartments[c], ())
+    }
+    if (steady & (steady_state == 1)).any():  # it replaces the state, by what constant production leaves
+        fed |= {int(position[k]) for k in form.affine}
+    return fed
 
 
 def delivery_states(symbolic: SymbolicSystem, position: np.ndarray, events: Events) -> Variable:
