@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import mpmath as mp
@@ -150,6 +151,76 @@ def periodic(A, b, state, amount, duration, interval, lag):
     (y,) = propagate(A, b, none, window, [0], start=-interval)
     E = flow_map(A, none, interval)[: A.rows, : A.rows]
     return mp.lu_solve(mp.eye(A.rows) - E, mp.matrix(y)), left
+
+
+def arriving(waiting: Sequence[tuple], low: Any, high: Any) -> list[tuple]:
+    """What reaches its state after `low` and not after `high`: boluses whole, of infusions the part."""
+    found = []
+    for begin, state, amount, duration in waiting:
+        first, last = max(begin, low), min(begin + duration, high)
+        if duration and last > first:
+            found.append((first, state, amount * (last - first) / duration, last - first))
+        if not duration and low < begin <= high:
+            found.append((begin, state, amount, duration))
+    return found
+
+
+def delivered(route: DoseInto, r: Mapping[str, Any], s: SimpleNamespace) -> tuple[Any, ...]:
+    """Amount, rate, duration and lag of a record by a route, given the parameters at the record."""
+    shape = {name: mp.mpf(quantity(s)) for name, quantity in route.quantities().items()}
+    amount = shape.get("F", mp.mpf(1)) * r.get("amt", 0)
+    rate, duration = r.get("rate", 0), r.get("dur", 0)
+    if not rate and not duration:
+        rate, duration = shape.get("rate", 0), shape.get("duration", 0)
+    return amount, rate, mp.mpf(amount / rate if rate else duration), shape.get("lag", mp.mpf(0))
+
+
+def history(flows: Flows, records: Sequence[Mapping[str, Any]], p: Mapping[str, Any], carry: str) -> list:
+    """States at the observations of one subject: the rules of dosing, record after record.
+
+    `p` has a number, or a sequence of one for each record. No delivery may end or begin on another record's time.
+    """
+    at = [
+        {name: x[n] if isinstance(x, Sequence) else x for name, x in p.items()} for n in range(len(records))
+    ]
+    dynamic = [i for i, x in enumerate(flows.states) if x not in flows.accumulators]
+    x, now, waiting, seen = flows.start(at[0]), mp.mpf(0), [], []
+    for n, r in enumerate(records):
+        t, evid, ii, ss = mp.mpf(r["time"]), r.get("evid", 0), r.get("ii", 0), r.get("ss", 0)
+        A, b = flows.matrix(at[max(n - 1, 0) if carry == "locf" else n])
+        (found,) = propagate(A, b, x, arriving(waiting, now, t), [t], start=now)
+        x, now = mp.matrix(found), t
+        if evid == 0:
+            seen.append(found)
+        if evid >= 3:
+            x, waiting = flows.start(at[n]), []
+        if evid not in (1, 4):
+            continue
+        A, b = flows.matrix(at[n])
+        A = mp.matrix([[A[i, j] for j in dynamic] for i in dynamic])
+        none, steady = mp.zeros(len(dynamic), 1), mp.zeros(len(dynamic), 1)
+        if ss == 1:
+            steady, waiting = mp.lu_solve(-A, mp.matrix([b[i] for i in dynamic])), []
+            for i in dynamic:
+                x[i] = mp.mpf(0)
+        for route in flows.system.doses[r["cmt"]]:
+            amount, rate, duration, lag = delivered(route, r, SimpleNamespace(**at[n]))
+            i = flows.states.index(route.state)
+            if ss and not ii:
+                steady += mp.lu_solve(-A, mp.matrix([rate if j == i else 0 for j in dynamic]))
+                continue
+            if ss:
+                before, left = periodic(A, none, dynamic.index(i), amount, duration, ii, lag)
+                steady += before
+                waiting = waiting + [(t + begin, i, *rest) for begin, _, *rest in left]
+            for repeat in range(r.get("addl", 0) + 1):
+                if repeat or lag or duration:
+                    waiting = [*waiting, (t + lag + repeat * ii, i, amount, duration)]
+                else:
+                    x[i] += amount
+        for k, i in enumerate(dynamic):
+            x[i] += steady[k]
+    return seen
 
 
 def derivative(f: Callable[[Mapping[str, Any]], Any], at: Mapping[str, Any], name: str) -> Any:
