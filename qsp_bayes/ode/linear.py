@@ -34,6 +34,7 @@ from qsp_bayes.ode.timeline import (
     INPUTS,
     KIND,
     OBSERVE,
+    PASS,
     RATE,
     RECORD,
     REPEAT,
@@ -366,6 +367,7 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
                 for a in range(1, n):
                     value += V[row, i, a] * z[a]
                 out[codes[s, RECORD], q] = value.real
+        if kind <= OBSERVE:
             continue
         if kind == BOLUS:
             for a in range(n):
@@ -561,7 +563,7 @@ def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ig
 @kernel()
 def after(codes, s):  # type: ignore[no-untyped-def]
     """Where `Trace.modes` holds the state after step s: an observation leaves it as it was."""
-    return BEFORE if codes[s, KIND] == OBSERVE else AFTER
+    return BEFORE if codes[s, KIND] <= OBSERVE else AFTER
 
 
 @inlined_kernel()
@@ -634,7 +636,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
             value_bar = input_bar[codes[s, STATE]]
             if codes[s, ANCHOR] == AT_STOP:
                 value_bar = -value_bar
-        else:
+        elif kind != PASS:
             special_step_adjoint(address, s, row, lam)
             value_bar, lag_bar = step_bars[0], step_bars[1]
             duration_bar, interval_bar = step_bars[2], step_bars[3]

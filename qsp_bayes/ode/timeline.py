@@ -25,6 +25,8 @@ from qsp_bayes.ode.records import UNKNOWN_STATE
 
 # Kinds of step.
 
+PASS = np.int64(-1)
+"""Do nothing: the parameters change here."""
 OBSERVE = np.int64(0)
 """Report the state."""
 BOLUS = np.int64(1)
@@ -94,7 +96,7 @@ def count_steps(records, first, last):  # type: ignore[no-untyped-def]
     count = np.int64(0)
     for n in range(first, last):
         evid = records.evid[n]
-        count += 1
+        count += 1 if evid == 0 else 2
         if evid != 1 and evid != 4:
             continue
         for k in range(records.state.shape[0]):
@@ -205,6 +207,7 @@ def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes)
     Steps after the subject's last record are left out: nothing observes them. The two `waiting` arrays are scratch.
     """
     head, tail, count = FIRST, FIRST, at
+    varying = records.row[last - 1] != records.row[first]
     for n in range(first, last):
         now, own_row, evid = records.time[n], records.row[n], records.evid[n]
         row = records.row[n - 1] if records.locf and n > first else own_row
@@ -221,6 +224,9 @@ def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes)
             codes[count, ANCHOR] = AT_RECORD
             codes[count, RECORD] = n
             codes[count, ROW] = row
+            count += 1
+        elif varying:
+            put(steps, codes, count, now, 0.0, PASS, AT_RECORD, NONE, n, FIRST, FIRST, row)
             count += 1
         if evid >= 3:
             put(steps, codes, count, now, 0.0, RESET, AT_RECORD, NONE, n, FIRST, FIRST, own_row)

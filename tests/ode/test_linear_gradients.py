@@ -124,10 +124,6 @@ def test_every_input_has_its_derivative(case):
     check(flows, treated(flows, record, SEEN[::2]), p)
 
 
-UNSEEN = pytest.mark.xfail(
-    reason="a record without a step at its own time does not change parameters", strict=True
-)
-EARLY = pytest.mark.xfail(reason="locf: the parameters of a dose record hold before it already", strict=True)
 BY_RECORD = {  # carry, records before the dose, the dose record
     "steady overlap": ("nocb", 1, STEADY | {"dur": 29.3, "addl": 1}),
     "steady boluses are added": ("nocb", 1, ADDED),
@@ -139,14 +135,9 @@ BY_RECORD = {  # carry, records before the dose, the dose record
     "neither dose nor observation": ("nocb", 1, {"evid": 2}),
     "constant infusion is added, held forward": ("locf", 1, FOREVER | {"ss": 2}),
 }
-WRONG = {
-    "lagged doses": UNSEEN,
-    "neither dose nor observation": UNSEEN,
-    "constant infusion is added, held forward": EARLY,
-}
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=WRONG.get(case, ())) for case in BY_RECORD])
+@pytest.mark.parametrize("case", BY_RECORD)
 def test_parameters_that_vary_by_record_have_their_derivatives(case):
     carry, before, record = BY_RECORD[case]
     flows = FLOWS["body"]
