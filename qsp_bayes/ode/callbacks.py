@@ -94,6 +94,9 @@ def read_matrix(table):  # type: ignore[no-untyped-def]
     return linear.Matrix(
         integer_table(table, PATTERN),
         integer_table(table, REACHABLE),
+        integers(table, BLOCKS),
+        integers(table, BLOCK_OF),
+        integers(table, PARENTS),
         integers(table, OPTIONS)[N_DYNAMIC],
         float_table(table, VALUES),
         float_table(table, AFFINE),
@@ -178,38 +181,24 @@ def read_problem(address, number):  # type: ignore[no-untyped-def]
         float_table(table, STATES),
         read_adjoints(table),
         floats(table, STEP_BARS),
+        float_table(table, FIRST_WAITING),
+        integer_table(table, FIRST_WAITING + 1),
     )
 
 
 def solve_trees(address: int) -> int:
     """Solve a system whose blocks are all trees."""
-    table, problem = open_table(address), read_problem(address, np.float64)
-    decompose_trees(
-        problem.matrix,
-        integers(table, BLOCKS),
-        integers(table, BLOCK_OF),
-        integers(table, PARENTS),
-        horizon(floats(table, TIME)),
-        problem.work,
-        problem.modes,
-    )
-    linear.forward(problem, float_table(table, FIRST_WAITING), integer_table(table, FIRST_WAITING + 1))
+    problem = read_problem(address, np.float64)
+    decompose_trees(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
+    linear.forward(problem)
     return 0
 
 
 def solve_general(address: int) -> int:
     """Solve any system."""
-    table, problem = open_table(address), read_problem(address, np.complex128)
-    decompose_general(
-        problem.matrix,
-        integers(table, BLOCKS),
-        integers(table, BLOCK_OF),
-        integers(table, PARENTS),
-        horizon(floats(table, TIME)),
-        problem.work,
-        problem.modes,
-    )
-    linear.forward(problem, float_table(table, FIRST_WAITING), integer_table(table, FIRST_WAITING + 1))
+    problem = read_problem(address, np.complex128)
+    decompose_general(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
+    linear.forward(problem)
     return 0
 
 

@@ -231,13 +231,14 @@ def use_identity(row, w, V, Vi):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def decompose_trees(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
+def decompose_trees(matrix, horizon, work, modes):  # type: ignore[no-untyped-def]
     """Decompose every row of a system whose blocks are all trees, in real arithmetic.
 
     Fills w (row, n), V (row, n, n), inverse (row, n, n), which come filled with 0, and mode (row,).
     """
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     pattern, values, reachable = matrix.pattern, matrix.values, matrix.reachable
+    blocks, block_of, parents = matrix.blocks, matrix.block_of, matrix.parents
     shortest = 1.0 / max(horizon, 1e-300)
     for row in range(values.shape[1]):
         mode[row] = EIGEN
@@ -281,10 +282,11 @@ def general_block(A, start, stop, row, w, V, U):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def decompose_general(matrix, blocks, block_of, parents, horizon, work, modes):  # type: ignore[no-untyped-def]
+def decompose_general(matrix, horizon, work, modes):  # type: ignore[no-untyped-def]
     """As `decompose_trees`, for systems with blocks that are not trees, in complex arithmetic."""
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     pattern, values, reachable = matrix.pattern, matrix.values, matrix.reachable
+    blocks, block_of, parents = matrix.blocks, matrix.block_of, matrix.parents
     shortest = 1.0 / max(horizon, 1e-300)
     for row in range(values.shape[1]):
         mode[row] = EIGEN

@@ -62,11 +62,14 @@ FIRST_RECORD, FIRST_STEP, FAILED = range(3)
 class Matrix(NamedTuple):
     """The system by row of the parameter table: entries of A, b and initial state (the last two may have size 0).
 
-    `n_dynamic` states come first; the others are accumulators.
+    `n_dynamic` states come first; the others are accumulators. What comes before is the structure (see `structure`).
     """
 
     pattern: np.ndarray
     reachable: np.ndarray
+    blocks: np.ndarray
+    block_of: np.ndarray
+    parents: np.ndarray
     n_dynamic: int
     values: np.ndarray
     affine: np.ndarray
@@ -121,7 +124,7 @@ class Problem(NamedTuple):
     """What a callback works on.
 
     `out` holds the observed states by record (forward) or their adjoints (backward); `step_bars` the derivatives of
-    one special step's value, lag, duration and interval.
+    one special step's value, lag, duration and interval. The two `waiting` arrays have room for all steps.
     """
 
     address: int
@@ -134,6 +137,8 @@ class Problem(NamedTuple):
     out: np.ndarray
     bar: Adjoints
     step_bars: np.ndarray
+    waiting_steps: np.ndarray
+    waiting_codes: np.ndarray
 
 
 # Steps that few timelines have, and intervals without eigenvectors, are callbacks of their own (see `callbacks`):
@@ -265,7 +270,7 @@ def add_steady(kind, matrix, modes, row, work, age, duration, interval):  # type
 @allocating_kernel()
 def apply_special(problem, s, row):  # type: ignore[no-untyped-def]
     """Apply a reset or a steady-state step to z."""
-    _, matrix, modes, records, _, trace, work, _, _, _ = problem
+    _, matrix, modes, records, _, trace, work, _, _, _, _, _ = problem
     kind, z = trace.codes[s, KIND], work.z
     if kind == RESET:
         load_initial(matrix, row, work.x)
@@ -308,7 +313,7 @@ def interval_before(steps, s, first):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def walk(problem, first, last):  # type: ignore[no-untyped-def]
     """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
-    address, matrix, modes, _, observed, trace, work, out, _, _ = problem
+    address, matrix, modes, _, observed, trace, work, out, _, _, _, _ = problem
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     steps, codes, along = trace.steps, trace.codes, trace.modes
     z, g, inputs = work.z, work.g, work.inputs
@@ -406,13 +411,14 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def forward(problem, waiting_steps, waiting_codes):  # type: ignore[no-untyped-def]
+def forward(problem):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
     `problem.out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN
-    for a subject that cannot be solved. The two `waiting` arrays are scratch for all steps of a subject.
+    for a subject that cannot be solved.
     """
     records, trace, out = problem.records, problem.trace, problem.out
+    waiting_steps, waiting_codes = problem.waiting_steps, problem.waiting_codes
     subjects = trace.subjects
     start = np.int64(0)
     for i in range(subjects.shape[0] - 1):
@@ -509,7 +515,7 @@ def add_steady_adjoint(kind, matrix, modes, row, work, age, duration, interval):
 @allocating_kernel()
 def apply_special_adjoint(problem, s, row):  # type: ignore[no-untyped-def]
     """Adjoint of `apply_special`; sets the derivatives of the step's value, lag, duration and interval."""
-    _, matrix, modes, records, _, trace, work, _, bar, step_bars = problem
+    _, matrix, modes, records, _, trace, work, _, bar, step_bars, _, _ = problem
     kind, lam = trace.codes[s, KIND], work.lam
     zero(step_bars)
     if kind == RESET:
@@ -569,7 +575,7 @@ def after(codes, s):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def state_at_start(problem, s, first, row):  # type: ignore[no-untyped-def]
     """Set `work.z` to the state at the start of the interval before step s, in the coordinates of its row."""
-    _, matrix, modes, _, _, trace, work, _, _, _ = problem
+    _, matrix, modes, _, _, trace, work, _, _, _, _, _ = problem
     if s == first:
         load_initial(matrix, row, work.x)
         to_modes(modes.inverse, row, work.x, work.z)
@@ -600,7 +606,7 @@ def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_
 @inlined_kernel()
 def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     """Walk one subject's steps backward and add to the derivatives."""
-    address, matrix, modes, records, observed, trace, work, out_bar, bar, step_bars = problem
+    address, matrix, modes, records, observed, trace, work, out_bar, bar, step_bars, _, _ = problem
     w, V, inverse, mode, reachable = modes.w, modes.V, modes.inverse, modes.mode, matrix.reachable
     steps, codes, along = trace.steps, trace.codes, trace.modes
     bar_time, bar_values, bar_affine = bar.time, bar.values, bar.affine

@@ -141,6 +141,7 @@ def solver(general: bool) -> Any:
 
     @numba_njit
     def call(table, results, work):  # type: ignore[no-untyped-def]
+        # A function of its own: numba frees an array after its last use, and the kernel's uses it does not see.
         describe_all(table, FIRST_TRACE, results)
         describe_all(table, FIRST_WORK, work)
         solve(table.ctypes.data)
