@@ -22,7 +22,8 @@ from qsp_bayes.ode.jit import (
     number_table,
     open_table,
 )
-from qsp_bayes.ode.records import Records
+from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.timeline import count_all
 from qsp_bayes.ode.work import name_arrays
 
 FLOAT_INPUTS = (
@@ -129,7 +130,7 @@ def read_modes(table, number):  # type: ignore[no-untyped-def]
 def count(address: int) -> int:
     """Fill the first and last column of `subjects`; return how many steps to make room for."""
     table = open_table(address)
-    return linear.count_all(read_records(table), integer_table(table, SUBJECTS))
+    return count_all(read_records(table), integer_table(table, SUBJECTS))
 
 
 @kernel()
@@ -147,7 +148,7 @@ def horizon(time):  # type: ignore[no-untyped-def]
 @allocating_kernel()
 def read_adjoints(table):  # type: ignore[no-untyped-def]
     """Return the derivatives of a table (those that only the backward walk has; empty before)."""
-    return linear.Adjoints(
+    return Adjoints(
         floats(table, FIRST_ADJOINT),
         floats(table, FIRST_ADJOINT + 1),
         float_table(table, FIRST_ADJOINT + 2),

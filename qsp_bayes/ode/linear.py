@@ -22,15 +22,18 @@ import numpy as np
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
+from qsp_bayes.ode.delivery import dose_adjoint
 from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel, outside_by_number, zero
-from qsp_bayes.ode.records import Records
+from qsp_bayes.ode.records import Adjoints, Records
 from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
     ANCHOR,
-    AT_RECORD,
     AT_STOP,
     BOLUS,
     EQUILIBRIUM,
+    FAILED,
+    FIRST_RECORD,
+    FIRST_STEP,
     INPUTS,
     KIND,
     OBSERVE,
@@ -45,7 +48,6 @@ from qsp_bayes.ode.timeline import (
     STEADY_CONSTANT,
     TIME,
     VALUE,
-    count_steps,
     delivery,
     expand,
     optional,
@@ -54,10 +56,6 @@ from qsp_bayes.ode.work import Work
 
 # Second axis of `Trace.modes`.
 BEFORE, AFTER, DECAY, INTEGRAL = range(4)
-
-# Columns of `Trace.subjects`.
-FIRST_RECORD, FIRST_STEP, FAILED = range(3)
-
 
 class Matrix(NamedTuple):
     """The system by row of the parameter table: entries of A, b and initial state (the last two may have size 0).
@@ -103,21 +101,6 @@ class Trace(NamedTuple):
     codes: np.ndarray
     modes: np.ndarray
     subjects: np.ndarray
-
-
-class Adjoints(NamedTuple):
-    """Derivatives with respect to the inputs, in the shapes of the inputs."""
-
-    time: np.ndarray
-    amount: np.ndarray
-    bioavailability: np.ndarray
-    lag: np.ndarray
-    rate: np.ndarray
-    duration: np.ndarray
-    interval: np.ndarray
-    values: np.ndarray
-    affine: np.ndarray
-    initial: np.ndarray
 
 
 class Problem(NamedTuple):
@@ -393,23 +376,6 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
     return np.isfinite(finite)
 
 
-@kernel()
-def count_all(records, subjects):  # type: ignore[no-untyped-def]
-    """Find where each subject's records begin, which cannot be expanded, and how many steps there are at most."""
-    subject = records.subject
-    count, capacity = np.int64(0), np.int64(0)
-    for n in range(subject.size):
-        if n == 0 or subject[n] != subject[n - 1]:
-            subjects[count, FIRST_RECORD] = n
-            count += 1
-    subjects[count, FIRST_RECORD] = subject.size
-    for i in range(count):
-        n_steps = count_steps(records, subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD])
-        subjects[i, FAILED] = n_steps < 0
-        capacity += max(n_steps, 0)
-    return capacity
-
-
 @inlined_kernel()
 def forward(problem):  # type: ignore[no-untyped-def]
     """Solve every subject.
@@ -549,23 +515,6 @@ def apply_special_adjoint(problem, s, row):  # type: ignore[no-untyped-def]
     step_bars[2], step_bars[3] = duration_bar, interval_bar - repeat * age_bar
 
 
-@inlined_kernel()
-def share_among_inputs(records, bar, k, n, value_bar, duration_bar):  # type: ignore[no-untyped-def]
-    """Pass derivatives of what a delivery adds (amount or rate) and of its duration on to AMT, F, rate and duration."""
-    _, rate, duration = delivery(records, k, n)
-    amount_bar = value_bar
-    if rate > 0.0:
-        if optional(records.rate, k, n, 0.0) > 0.0:  # duration = amount / rate
-            amount_bar = duration_bar / rate
-            bar.rate[k, n] += value_bar - duration_bar * duration / rate
-        else:  # rate = amount / duration
-            amount_bar = value_bar / duration
-            bar.duration[k, n] += duration_bar - value_bar * rate / duration
-    bar.amount[n] += amount_bar * optional(records.bioavailability, k, n, 1.0)
-    if bar.bioavailability.size > 0:
-        bar.bioavailability[k, n] += amount_bar * records.amount[n]
-
-
 @kernel()
 def after(codes, s):  # type: ignore[no-untyped-def]
     """Where `Trace.modes` holds the state after step s: an observation leaves it as it was."""
@@ -586,21 +535,6 @@ def state_at_start(problem, s, first, row):  # type: ignore[no-untyped-def]
     if trace.codes[s - 1, ROW] != row:
         to_states(modes.V, trace.codes[s - 1, ROW], work.z, work.x)
         to_modes(modes.inverse, row, work.x, work.z)
-
-
-@inlined_kernel()
-def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_bar, interval_bar):  # type: ignore[no-untyped-def]
-    """Pass the derivatives of a dosing step on to the inputs that it came from."""
-    route, record, anchor = codes[s, ROUTE], codes[s, RECORD], codes[s, ANCHOR]
-    if anchor != AT_RECORD:
-        lag_bar += time_bar
-        interval_bar += codes[s, REPEAT] * time_bar
-        if anchor == AT_STOP:
-            duration_bar += time_bar
-    if bar.lag.size > 0:
-        bar.lag[route, record] += lag_bar
-    bar.interval[record] += interval_bar
-    share_among_inputs(records, bar, route, record, value_bar, duration_bar)
 
 
 @inlined_kernel()

@@ -52,3 +52,21 @@ class Records(NamedTuple):
     additional: np.ndarray
     steady_state: np.ndarray
     locf: bool
+
+
+class Adjoints(NamedTuple):
+    """Derivatives with respect to the inputs of a solver, in the shapes of the inputs.
+
+    `affine` is empty for the nonlinear engine, whose `values` are the parameters themselves.
+    """
+
+    time: np.ndarray
+    amount: np.ndarray
+    bioavailability: np.ndarray
+    lag: np.ndarray
+    rate: np.ndarray
+    duration: np.ndarray
+    interval: np.ndarray
+    values: np.ndarray
+    affine: np.ndarray
+    initial: np.ndarray

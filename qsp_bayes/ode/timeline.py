@@ -59,6 +59,9 @@ N_COLUMNS = 7
 # Columns of the float table of steps; the input rates that held before the step follow from INPUTS on.
 TIME, VALUE, INPUTS = range(3)
 
+# Columns of the table of subjects: where the records and the steps of each begin, and whether it could not be solved.
+FIRST_RECORD, FIRST_STEP, FAILED = range(3)
+
 MAX_OVERLAP = 10_000
 """More running infusions, or pending lagged doses, than this at steady state is taken for an impossible draw."""
 
@@ -118,6 +121,23 @@ def count_steps(records, first, last):  # type: ignore[no-untyped-def]
             else:
                 count += 2
     return count
+
+
+@kernel()
+def count_all(records, subjects):  # type: ignore[no-untyped-def]
+    """Find where each subject's records begin, which cannot be expanded, and how many steps there are at most."""
+    subject = records.subject
+    count, capacity = np.int64(0), np.int64(0)
+    for n in range(subject.size):
+        if n == 0 or subject[n] != subject[n - 1]:
+            subjects[count, FIRST_RECORD] = n
+            count += 1
+    subjects[count, FIRST_RECORD] = subject.size
+    for i in range(count):
+        n_steps = count_steps(records, subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD])
+        subjects[i, FAILED] = n_steps < 0
+        capacity += max(n_steps, 0)
+    return capacity
 
 
 @inlined_kernel()

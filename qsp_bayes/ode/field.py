@@ -1,0 +1,98 @@
+"""The right-hand side of a nonlinear system as the kernels see it: addresses of generated functions.
+
+The kernels are compiled once for all systems. What differs between systems, the derivatives of dx/dt = f(t, x, p),
+are small functions that `codegen` generates; the kernels call them through their addresses.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from qsp_bayes.ode.jit import inlined_kernel
+
+FUNCTIONS = ("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian")
+"""Generated functions, in the order of their addresses."""
+SLOPES, JACOBIAN, FACTOR, SOLVE, SOLVE_TRANSPOSED, PULL, PULL_JACOBIAN = range(len(FUNCTIONS))
+
+DOUBLE = 8
+"""Bytes of a float64."""
+
+
+class Field(NamedTuple):
+    """A system: the addresses of its functions, and the pattern of its Jacobian in row-major order.
+
+    `autonomous` is 1 where no rate depends on time.
+    """
+
+    functions: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    autonomous: int
+
+
+@intrinsic
+def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
+    """Call a function by its address. Arguments are float64, or addresses of arrays; the result is an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        passed = [builder.extract_value(values[1], k) for k in range(len(arguments))]
+        function_type = ir.FunctionType(ir.IntType(64), [value.type for value in passed])
+        return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), passed)
+
+    return types.int64(address, types.Tuple(arguments)), generate
+
+
+@inlined_kernel()
+def at(array, row):  # type: ignore[no-untyped-def]
+    """Address of a row of a float64 matrix."""
+    return array.ctypes.data + row * array.shape[1] * DOUBLE
+
+
+@inlined_kernel()
+def slopes(field, t, y, p, u, out):  # type: ignore[no-untyped-def]
+    """Set out = f(t, y, p) + u; y is the address of a state."""
+    call(field.functions[SLOPES], t, y, p.ctypes.data, u.ctypes.data, out.ctypes.data)
+
+
+@inlined_kernel()
+def jacobian(field, t, y, p, J, T):  # type: ignore[no-untyped-def]
+    """Set J = df/dy (its entries) and T = df/dt."""
+    call(field.functions[JACOBIAN], t, y, p.ctypes.data, J.ctypes.data, T.ctypes.data)
+
+
+@inlined_kernel()
+def factor(field, J, shift, W):  # type: ignore[no-untyped-def]
+    """Factorise shift I - J; False where it cannot be."""
+    return call(field.functions[FACTOR], J.ctypes.data, shift, W.ctypes.data) == 0
+
+
+@inlined_kernel()
+def solve(field, W, b):  # type: ignore[no-untyped-def]
+    """Solve (shift I - J) x = b in place."""
+    call(field.functions[SOLVE], W.ctypes.data, b.ctypes.data)
+
+
+@inlined_kernel()
+def solve_transposed(field, W, b):  # type: ignore[no-untyped-def]
+    """Solve (shift I - J)^T x = b in place."""
+    call(field.functions[SOLVE_TRANSPOSED], W.ctypes.data, b.ctypes.data)
+
+
+@inlined_kernel()
+def pull(field, t, y, p, v, y_bar, p_bar):  # type: ignore[no-untyped-def]
+    """Add the derivatives of v . f(t, y, p) with respect to y and p."""
+    call(field.functions[PULL], t, y, p.ctypes.data, v.ctypes.data, y_bar.ctypes.data, p_bar.ctypes.data)
+
+
+@inlined_kernel()
+def pull_jacobian(field, t, y, p, M, tau, y_bar, p_bar):  # type: ignore[no-untyped-def]
+    """Add the derivatives of sum(M J) + tau . T with respect to y and p."""
+    call(
+        field.functions[PULL_JACOBIAN], t, y, p.ctypes.data, M.ctypes.data, tau.ctypes.data,
+        y_bar.ctypes.data, p_bar.ctypes.data,
+    )  # fmt: skip

@@ -1,0 +1,247 @@
+"""Integration over one interval without events: steps of either method, their sizes, and the way back.
+
+The error of a step is the root mean square over the states of error / tolerance, with the tolerance rtol |y| + atol.
+Where no absolute tolerance is given it is `FLOOR` rtol times the largest size that the state has had so far (or
+`FLOOR` times the largest of any state, if that is more): errors are then relative down to a thousandth of a state's
+maximum, whatever its unit. Sizes of steps follow a proportional-integral controller.
+
+References
+----------
+Hairer E, Wanner G (1996). Solving Ordinary Differential Equations II, sections IV.2 (stiffness) and IV.8 (control).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qsp_bayes.ode import rodas5p, tsit5
+from qsp_bayes.ode.field import at, jacobian, slopes
+from qsp_bayes.ode.jit import inlined_kernel, zero
+from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.timeline import RECORD, TIME
+
+AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
+"""Methods: Rodas5P is `STIFF`, Tsit5 `NONSTIFF`."""
+
+FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, FULL = (np.int64(k) for k in range(6))
+"""How a subject's integration ended: doses that cannot be given; a state that is not finite; steps that became too
+small; more of them than allowed; no more room in the path, which is then made larger."""
+
+RTOL, FIRST_ATOL = range(2)
+"""Entries of the tolerances; absolute ones are negative where left to the solver."""
+LOCF, METHOD, MAX_STEPS, KEEP = range(4)
+"""Entries of the options; `KEEP` is 0 where the path is not kept for a walk back."""
+
+FLOOR = 1e-3
+SHORTEST = 1e-15
+"""Step that is too small, as a share of the interval."""
+SMALLEST, LARGEST, SAFETY = 0.2, 6.0, 0.9
+STABLE = 3.25
+"""Size of h times an eigenvalue up to which Tsit5 is stable, or nearly so."""
+STIFF_STEPS, NONSTIFF_STEPS = 15, 10
+"""Steps that must look stiff, or not, before the method changes."""
+
+
+@inlined_kernel()
+def tolerance(i, size, tolerances, room, overall):  # type: ignore[no-untyped-def]
+    """Tolerance of a state of some size."""
+    absolute = tolerances[FIRST_ATOL + i]
+    if absolute < 0.0:
+        absolute = FLOOR * tolerances[RTOL] * max(room.scale[i], FLOOR * overall)
+    return tolerances[RTOL] * size + absolute + 1e-300
+
+
+@inlined_kernel()
+def error_norm(tolerances, room, path, r, overall):  # type: ignore[no-untyped-def]
+    """Error of a step in units of the tolerance."""
+    total = 0.0
+    for i in range(room.new.size):
+        size = max(abs(path.states[r, i]), abs(room.new[i]))
+        total += (room.error[i] / tolerance(i, size, tolerances, room, overall)) ** 2
+    return math.sqrt(total / room.new.size)
+
+
+@inlined_kernel()
+def overall_size(field, room, path, r, t, end):  # type: ignore[no-untyped-def]
+    """Largest size that any state has had, or may come to have where all are 0; sets `F`. Infinite for a bad slope."""
+    slopes(field, t, at(path.states, r), room.p, room.u, room.F)
+    overall, total, reach = 0.0, 0.0, 0.0
+    for i in range(room.scale.size):
+        overall = max(overall, room.scale[i])
+        reach = max(reach, abs(room.F[i]) * (end - t))
+        total += room.F[i]
+    if not math.isfinite(total):
+        return np.inf
+    return reach if overall == 0.0 else overall
+
+
+@inlined_kernel()
+def first_length(field, tolerances, room, path, r, t, end, overall):  # type: ignore[no-untyped-def]
+    """Length of the first step (Hairer, Norsett and Wanner 1993, section II.4), given `F`, the slopes."""
+    n, span = room.F.size, end - t
+    size, slope = 0.0, 0.0
+    for i in range(n):
+        scale = tolerance(i, abs(path.states[r, i]), tolerances, room, overall)
+        size += (path.states[r, i] / scale) ** 2
+        slope += (room.F[i] / scale) ** 2
+    size, slope = math.sqrt(size / n), math.sqrt(slope / n)
+    if slope == 0.0:
+        return span
+    h = min(0.01 * size / slope if size > 1e-5 else 1e-6 * span, span)
+    for i in range(n):
+        room.Y[i] = path.states[r, i] + h * room.F[i]
+    slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b)
+    bend = 0.0
+    for i in range(n):
+        scale = tolerance(i, abs(path.states[r, i]), tolerances, room, overall)
+        bend += ((room.b[i] - room.F[i]) / scale) ** 2
+    bend = max(slope, math.sqrt(bend / n) / h)
+    if not math.isfinite(bend):
+        return 1e-3 * h
+    return min(100.0 * h, (0.01 / bend) ** (1.0 / rodas5p.ORDER), span)
+
+
+@inlined_kernel()
+def jacobian_norm(field, room):  # type: ignore[no-untyped-def]
+    """Upper bound of the size of the eigenvalues: the largest sum of a row of J."""
+    bound, total = 0.0, 0.0
+    for q in range(field.rows.size):
+        if q > 0 and field.rows[q] != field.rows[q - 1]:
+            total = 0.0
+        total += abs(room.J[q])
+        bound = max(bound, total)
+    return bound
+
+
+@inlined_kernel()
+def next_method(method, signs, h, field, room, path, r):  # type: ignore[no-untyped-def]
+    """Method of the next step, and how many steps in a row have spoken for the other one."""
+    if method == NONSTIFF:
+        if tsit5.stiffness(h, room, path, r) < STABLE:
+            return NONSTIFF, max(0, signs - 1)
+        return (STIFF, 0) if signs + 1 >= STIFF_STEPS else (NONSTIFF, signs + 1)
+    if h * jacobian_norm(field, room) > 0.5 * STABLE:
+        return STIFF, 0
+    return (NONSTIFF, 0) if signs + 1 >= NONSTIFF_STEPS else (STIFF, signs + 1)
+
+
+@inlined_kernel()
+def report(problem, method, k, stop, t, h, until, r):  # type: ignore[no-untyped-def]
+    """Report the observations from step k on that fall into an integration step; return the next one."""
+    room, path = problem.room, problem.path
+    while k < stop and problem.steps[k, TIME] <= until:
+        x = (problem.steps[k, TIME] - t) / h
+        problem.spans[k, 0] = r
+        for q in range(problem.observed.size):
+            i = problem.observed[q]
+            if method == STIFF:
+                value = rodas5p.dense(x, i, room.new[i], path, r)
+            else:
+                value = tsit5.dense(x, i, h, path, r)
+            problem.out[problem.codes[k, RECORD], q] = value
+        k += 1
+    return k
+
+
+@inlined_kernel()
+def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def]
+    """Integrate from t to `end`, from row r of the path on; report the observations k to stop (exclusive).
+
+    Returns the row of the state at the end, the method in use, and how it ended.
+    """
+    field, room, path = problem.field, problem.room, problem.path
+    tolerances, options = problem.tolerances, problem.options
+    automatic, keep = options[METHOD] == AUTOMATIC, options[KEEP] != 0
+    n = room.new.size
+    overall = overall_size(field, room, path, r, t, end)
+    if not math.isfinite(overall):
+        return r, method, NOT_FINITE
+    h, span = first_length(field, tolerances, room, path, r, t, end, overall), end - t
+    before, signs, fresh, rejected = math.log(1e-4), 0, True, False
+    while t < end:
+        if problem.progress[2] >= options[MAX_STEPS]:
+            return r, method, TOO_MANY
+        if keep and r + 1 >= path.methods.size:
+            return r, method, FULL
+        last = t + 1.0000001 * h >= end
+        if last:
+            h = end - t
+        if not (t + h > t and h > SHORTEST * span):
+            return r, method, TOO_SMALL
+        problem.progress[2] += 1
+        if fresh:
+            if method == STIFF:
+                jacobian(field, t, at(path.states, r), room.p, room.J, room.T)
+            else:  # `F` holds the slope at the start, from the search for h or the step before
+                for i in range(n):
+                    path.stages[r, 0, i] = room.F[i]
+            fresh = False
+        done = True
+        if method == STIFF:
+            done = rodas5p.attempt(field, t, h, room, path, r)
+        else:
+            tsit5.attempt(field, t, h, room, path, r)
+        error = error_norm(tolerances, room, path, r, overall) if done else np.nan
+        if error <= 1.0:
+            until = end if last else t + h
+            path.times[r, START] = t
+            path.times[r, LENGTH] = h
+            path.methods[r] = method
+            k = report(problem, method, k, stop, t, h, until, r)
+            used = method
+            if automatic:
+                method, signs = next_method(method, signs, h, field, room, path, r)
+            if keep:
+                r += 1
+            for i in range(n):
+                path.states[r, i] = room.new[i]
+                room.scale[i] = max(room.scale[i], abs(room.new[i]))
+                overall = max(overall, room.scale[i])
+            t, fresh = until, True
+            if method == NONSTIFF and used == STIFF and t < end:
+                slopes(field, t, at(path.states, r), room.p, room.u, room.F)
+            size = math.log(max(error, 1e-10))
+            factor = SAFETY * math.exp(0.08 * before - 0.14 * size)
+            h *= min(1.0 if rejected else LARGEST, max(SMALLEST, factor))
+            before, rejected = max(size, math.log(1e-4)), False
+        else:
+            rejected = True
+            h *= max(SMALLEST, SAFETY * error**-0.2) if error < np.inf else 0.1
+    return r, method, FINE
+
+
+@inlined_kernel()
+def retreat(problem, start, stop, begin, end):  # type: ignore[no-untyped-def]
+    """Take the adjoint back over rows `begin` to `end` of the path, with the observations start to stop in them."""
+    field, room, path, out_bar = problem.field, problem.room, problem.path, problem.out
+    k = stop - 1
+    for r in range(end - 1, begin - 1, -1):
+        t, h, method = path.times[r, START], path.times[r, LENGTH], path.methods[r]
+        zero(room.y_bar)
+        for j in range(room.stages_bar.shape[0]):
+            for i in range(room.y_bar.size):
+                room.stages_bar[j, i] = 0.0
+        observed = False
+        if k >= start and problem.spans[k, 0] == r and method == STIFF:
+            rodas5p.at_end(path.states, path.stages, r, 1.0, room.new)
+        while k >= start and problem.spans[k, 0] == r:
+            x = (problem.steps[k, TIME] - t) / h
+            observed = True
+            record = problem.codes[k, RECORD]
+            for q in range(problem.observed.size):
+                i, cotangent = problem.observed[q], out_bar[record, q]
+                if method == STIFF:
+                    rodas5p.dense_adjoint(x, i, cotangent, room)
+                    slope = rodas5p.dense_slope(x, i, h, room.new[i], path, r)
+                else:
+                    tsit5.dense_adjoint(x, i, h, cotangent, room)
+                    slope = tsit5.dense_slope(x, i, path, r)
+                problem.bar.time[record] += cotangent * slope
+            k -= 1
+        if method == STIFF:
+            jacobian(field, t, at(path.states, r), room.p, room.J, room.T)
+            rodas5p.adjoint(field, room, path, r)
+        else:
+            tsit5.adjoint(field, room, path, r, observed)

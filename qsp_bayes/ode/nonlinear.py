@@ -1,0 +1,352 @@
+"""The engine for dx/dt = f(t, x, p) + u(t), over a ragged batch of subjects, with its adjoint.
+
+Each subject's timeline (`timeline`, shared with the linear engine) is walked once. Between the steps of the timeline
+at which something happens the system is integrated (`integration`); observations do not stop the integration, they
+are read off its dense output. Backward, the adjoint of the discrete scheme is taken over the same steps, lengths
+given; the derivative with respect to the time of an event is the jump of the Hamiltonian lam . dx/dt across it, and
+that with respect to an input rate the integral of lam. Cost and memory do not depend on the number of parameters.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qsp_bayes.ode.delivery import dose_adjoint
+from qsp_bayes.ode.field import Field, at, slopes
+from qsp_bayes.ode.integration import (
+    AUTOMATIC,
+    FINE,
+    FULL,
+    IMPOSSIBLE,
+    METHOD,
+    NONSTIFF,
+    NOT_FINITE,
+    advance,
+    retreat,
+)
+from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
+from qsp_bayes.ode.path import START, Path, Room
+from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.timeline import (
+    ANCHOR,
+    AT_STOP,
+    BOLUS,
+    EQUILIBRIUM,
+    FAILED,
+    FIRST_RECORD,
+    FIRST_STEP,
+    INPUTS,
+    KIND,
+    OBSERVE,
+    PASS,
+    RATE,
+    RECORD,
+    RESET,
+    ROW,
+    STATE,
+    TIME,
+    VALUE,
+    expand,
+)
+
+class Problem(NamedTuple):
+    """What a callback works on.
+
+    Attributes
+    ----------
+    field : Field
+    records : Records
+    observed : (observed state,) int
+    tolerances : (1 + n,) float
+        rtol, then atol by state.
+    options : (4,) int
+        Whether parameters are carried forward, the method, the largest number of steps, whether the path is kept.
+    values, initial : (parameter, row), (state, row)
+    steps, codes : (step, 2 + n) float, (step, 7) int
+        The timeline; input rates before each step follow its time and value.
+    arrivals : (step, n)
+        State just before each step at which something happens.
+    spans : (step, 2) int
+        Rows of the path that lead to such a step, end exclusive; the row that holds an observation in between.
+    subjects : (subject + 1, 3) int
+        Where the records and the steps of each subject begin, and how its integration ended.
+    progress : (3,) int
+        Subject and row of the path to go on from, and the steps of the subject so far.
+    out : (record, observed state)
+        Results, or their cotangents on the way back.
+    """
+
+    field: Field
+    records: Records
+    observed: np.ndarray
+    tolerances: np.ndarray
+    options: np.ndarray
+    values: np.ndarray
+    initial: np.ndarray
+    steps: np.ndarray
+    codes: np.ndarray
+    arrivals: np.ndarray
+    spans: np.ndarray
+    subjects: np.ndarray
+    progress: np.ndarray
+    path: Path
+    room: Room
+    out: np.ndarray
+    bar: Adjoints
+    waiting_steps: np.ndarray
+    waiting_codes: np.ndarray
+
+
+@inlined_kernel()
+def use_row(problem, row):  # type: ignore[no-untyped-def]
+    """Load the parameters of a row."""
+    for k in range(problem.values.shape[0]):
+        problem.room.p[k] = problem.values[k, row]
+
+
+@inlined_kernel()
+def start_state(problem, row, r):  # type: ignore[no-untyped-def]
+    """Set row r of the path to the initial state."""
+    states, initial = problem.path.states, problem.initial
+    for i in range(states.shape[1]):
+        states[r, i] = initial[i, row] if initial.size > 0 else 0.0
+
+
+@inlined_kernel()
+def arrive(problem, s, r):  # type: ignore[no-untyped-def]
+    """Note the state and the input rates just before a step of the timeline."""
+    for i in range(problem.room.u.size):
+        problem.steps[s, INPUTS + i] = problem.room.u[i]
+        problem.arrivals[s, i] = problem.path.states[r, i]
+
+
+@inlined_kernel()
+def leave(problem, r):  # type: ignore[no-untyped-def]
+    """Take the state after a step of the timeline into the scale of the states; tell whether it is finite."""
+    states, scale, total = problem.path.states, problem.room.scale, 0.0
+    for i in range(states.shape[1]):
+        scale[i] = max(scale[i], abs(states[r, i]))
+        total += states[r, i]
+    return np.isfinite(total)
+
+
+@inlined_kernel()
+def last_of_segment(codes, s, last):  # type: ignore[no-untyped-def]
+    """First step from s on at which the integration must stop: anything but an observation, or other parameters."""
+    while codes[s, KIND] == OBSERVE and s + 1 < last and codes[s + 1, ROW] == codes[s, ROW]:
+        s += 1
+    return s
+
+
+@inlined_kernel()
+def first_of_segment(codes, stop, first):  # type: ignore[no-untyped-def]
+    """First of the observations on the way to a step at which the integration stops, or that step."""
+    s = stop
+    while s > first and codes[s - 1, KIND] == OBSERVE and codes[s - 1, ROW] == codes[s, ROW]:
+        s -= 1
+    return s
+
+
+@inlined_kernel()
+def observe(problem, s, r):  # type: ignore[no-untyped-def]
+    """Report the state at a step of the timeline."""
+    for q in range(problem.observed.size):
+        problem.out[problem.codes[s, RECORD], q] = problem.path.states[r, problem.observed[q]]
+
+
+@inlined_kernel()
+def apply(problem, s, r):  # type: ignore[no-untyped-def]
+    """Apply a step of the timeline to row r of the path; False for one that this engine does not know."""
+    steps, codes = problem.steps, problem.codes
+    kind, u = codes[s, KIND], problem.room.u
+    if kind == OBSERVE:
+        observe(problem, s, r)
+    elif kind == BOLUS:
+        problem.path.states[r, codes[s, STATE]] += steps[s, VALUE]
+    elif kind == RATE:
+        u[codes[s, STATE]] += steps[s, VALUE]
+    elif kind == RESET:
+        start_state(problem, codes[s, ROW], r)
+        zero(u)
+    elif kind != PASS:
+        return False
+    return True
+
+
+@kernel()
+def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
+    """Walk one subject's steps forward from row r of the path on; return the row it ends at, and how it ended."""
+    steps, codes, room = problem.steps, problem.codes, problem.room
+    zero(room.u)
+    zero(room.scale)
+    problem.progress[2] = 0
+    method = problem.options[METHOD]
+    if method == AUTOMATIC:
+        method = NONSTIFF
+    if r >= problem.path.methods.size:
+        return r, FULL
+    t = min(0.0, steps[first, TIME])
+    start_state(problem, codes[first, ROW], r)
+    if not leave(problem, r):
+        return r, NOT_FINITE
+    s = first
+    while s < last:
+        stop = last_of_segment(codes, s, last)
+        use_row(problem, codes[stop, ROW])
+        while s < stop and steps[s, TIME] <= t:
+            observe(problem, s, r)
+            problem.spans[s, 0] = -1
+            s += 1
+        problem.spans[stop, 0] = r
+        if steps[stop, TIME] > t:
+            r, method, status = advance(problem, s, stop, r, t, steps[stop, TIME], method)
+            if status != FINE:
+                return r, status
+            t = steps[stop, TIME]
+        problem.spans[stop, 1] = r
+        arrive(problem, stop, r)
+        if not apply(problem, stop, r):
+            return r, IMPOSSIBLE
+        if not leave(problem, r):
+            return r, NOT_FINITE
+        s = stop + 1
+    return r, FINE
+
+
+@inlined_kernel()
+def forward(problem):  # type: ignore[no-untyped-def]
+    """Solve the subjects that are left; False where the path has no more room.
+
+    `problem.out` gets the states at the observation records; NaN for a subject that cannot be solved.
+    """
+    records, subjects, progress = problem.records, problem.subjects, problem.progress
+    for i in range(progress[0], subjects.shape[0] - 1):
+        first, last, start = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD], subjects[i, FIRST_STEP]
+        stop, r = start, progress[1]
+        if subjects[i, FAILED] == FINE:
+            stop = expand(
+                records, first, last, problem.steps, problem.codes, start, problem.waiting_steps, problem.waiting_codes
+            )
+            if stop > start:
+                r, status = walk(problem, start, stop, r)
+                if status == FULL:
+                    progress[0] = i
+                    return False
+                subjects[i, FAILED] = status
+        if subjects[i, FAILED] != FINE:
+            for n in range(first, last):
+                for q in range(problem.observed.size):
+                    problem.out[n, q] = np.nan
+        progress[1] = r
+        subjects[i + 1, FIRST_STEP] = stop
+    progress[0] = subjects.shape[0] - 1
+    return True
+
+
+@inlined_kernel()
+def hamiltonian(problem, t, y):  # type: ignore[no-untyped-def]
+    """lam . dx/dt for the state at an address."""
+    room, total = problem.room, 0.0
+    slopes(problem.field, t, y, room.p, room.u, room.F)
+    for i in range(room.F.size):
+        total += room.lam[i] * room.F[i]
+    return total
+
+
+@inlined_kernel()
+def flush(problem, row):  # type: ignore[no-untyped-def]
+    """Add the derivatives of the parameters of a row to the results, and clear them."""
+    for k in range(problem.values.shape[0]):
+        problem.bar.values[k, row] += problem.room.p_bar[k]
+    zero(problem.room.p_bar)
+
+
+@inlined_kernel()
+def start_adjoint(problem, row):  # type: ignore[no-untyped-def]
+    """Pass the adjoint on to the initial state."""
+    if problem.initial.size > 0:
+        for i in range(problem.room.lam.size):
+            problem.bar.initial[i, row] += problem.room.lam[i]
+
+
+@inlined_kernel()
+def observe_adjoint(problem, s):  # type: ignore[no-untyped-def]
+    """Adjoint of `observe`."""
+    for q in range(problem.observed.size):
+        problem.room.lam[problem.observed[q]] += problem.out[problem.codes[s, RECORD], q]
+
+
+@inlined_kernel()
+def apply_adjoint(problem, s):  # type: ignore[no-untyped-def]
+    """Take the adjoint back through a step of the timeline; return that of the step's value."""
+    codes, room = problem.codes, problem.room
+    kind, value_bar = codes[s, KIND], 0.0
+    if kind == OBSERVE:
+        observe_adjoint(problem, s)
+    elif kind == BOLUS:
+        value_bar = room.lam[codes[s, STATE]]
+    elif kind == RATE:
+        value_bar = room.u_bar[codes[s, STATE]]
+        if codes[s, ANCHOR] == AT_STOP:
+            value_bar = -value_bar
+    elif kind == RESET:
+        start_adjoint(problem, codes[s, ROW])
+        zero(room.lam)
+        zero(room.u_bar)
+    return value_bar
+
+
+@kernel()
+def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
+    """Walk one subject's steps backward and add to the derivatives."""
+    steps, codes, spans, room = problem.steps, problem.codes, problem.spans, problem.room
+    zero(room.lam)
+    zero(room.u_bar)
+    zero(room.p_bar)
+    following = 0.0  # lam . dx/dt at the start of what comes after a step
+    stop = last - 1
+    while stop >= first:
+        start = first_of_segment(codes, stop, first)
+        use_row(problem, codes[stop, ROW])
+        kind, record, t = codes[stop, KIND], codes[stop, RECORD], steps[stop, TIME]
+        value_bar = apply_adjoint(problem, stop)
+        for i in range(room.u.size):
+            room.u[i] = steps[stop, INPUTS + i]
+        before = hamiltonian(problem, t, at(problem.arrivals, stop))
+        problem.bar.time[record] += before - following
+        if kind == BOLUS or kind == RATE or kind > EQUILIBRIUM:
+            dose_adjoint(problem.records, problem.bar, codes, stop, before - following, value_bar, 0.0, 0.0, 0.0)
+        begin, end = spans[stop, 0], spans[stop, 1]
+        inside = start
+        while inside < stop and spans[inside, 0] < 0:
+            inside += 1
+        following = before
+        y = at(problem.arrivals, stop)
+        if end > begin:
+            retreat(problem, inside, stop, begin, end)
+            t, y = problem.path.times[begin, START], at(problem.path.states, begin)
+            following = hamiltonian(problem, t, y)
+        for s in range(inside - 1, start - 1, -1):
+            observe_adjoint(problem, s)
+            before = hamiltonian(problem, t, y)
+            problem.bar.time[codes[s, RECORD]] += before - following
+            following = before
+        flush(problem, codes[stop, ROW])
+        stop = start - 1
+    start_adjoint(problem, codes[first, ROW])
+
+
+@inlined_kernel()
+def backward(problem):  # type: ignore[no-untyped-def]
+    """Add the derivatives of sum(cotangent * states) to `bar`; NaN for the rows of a subject that failed."""
+    subjects, bar, records = problem.subjects, problem.bar, problem.records
+    for i in range(subjects.shape[0] - 1):
+        first, last = subjects[i, FIRST_STEP], subjects[i + 1, FIRST_STEP]
+        if subjects[i, FAILED] != FINE:
+            for n in range(subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]):
+                for k in range(bar.values.shape[0]):
+                    bar.values[k, records.row[n]] = np.nan
+        elif last > first:
+            walk_back(problem, first, last)

@@ -1,0 +1,196 @@
+"""Rodas5P, a stiffly accurate Rosenbrock method of order 5, with its dense output of order 4 and its adjoint.
+
+With W = I / (gamma h) - J, J = df/dy and T = df/dt at the start of the step,
+
+    W U_i = f(t + c_i h, Y_i) + u + sum_j C_ij U_j / h + h d_i T,     Y_i = y + sum_j A_ij U_j,
+    y(t + h) = Y_8 + U_8,
+
+and U_8 is the estimate of the error. Between, with x from 0 to 1,
+
+    y(t + x h) = (1 - x) y + x (y(t + h) + (1 - x) sum_j (H_0j + x H_1j + x^2 H_2j) U_j).
+
+The adjoint is that of these formulas with h given: exact for the discrete scheme, derivatives of J and T included.
+
+References
+----------
+Steinebach G (2023). Construction of Rosenbrock-Wanner method Rodas5P and numerical benchmarks within the Julia
+Differential Equations package. BIT Numerical Mathematics 63:27.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsp_bayes.ode.field import at, factor, pull, pull_jacobian, slopes, solve, solve_transposed
+from qsp_bayes.ode.jit import assign, inlined_kernel, zero
+from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.unrolled import combination, spreading
+
+GAMMA = 0.21193756319429014
+NODES = (0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0)
+"""c: `tests/ode/test_methods.py` checks them, and all else, against the order conditions."""
+SLANT = (0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069, 0, 0, 0)
+"""d"""
+A = (
+    (),
+    (3.0,),
+    (2.849394379747939, 0.45842204463923),
+    (-6.954028509809101, 2.489845061869568, -10.358996098473584),
+    (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
+    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
+    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946, 1.0),
+    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946, 1.0, 1.0),
+)
+END = (*A[7], 1.0)
+"""Coefficients of the state at the end."""
+C = (
+    (),
+    (-14.155112264123755,),
+    (-17.97296035885952, -2.859693295451294),
+    (147.12150275711716, -1.41221402718213, 71.68940251302358),
+    (165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306),
+    (24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471),
+    (30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623,
+     -28.087943162872662),
+    (37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
+     -54.66780262877968, -9.48861652309627),
+)  # fmt: skip
+H = np.array([
+    [25.948786856663858, -2.5579724845846235, 10.433815404888879, -2.3679251022685204, 0.524948541321073,
+     1.1241088310450404, 0.4272876194431874, -0.17202221070155493],
+    [-9.91568850695171, -0.9689944594115154, 3.0438037242978453, -24.495224566215796, 20.176138334709044,
+     15.98066361424651, -6.789040303419874, -6.710236069923372],
+    [11.419903575922262, 2.8879645146136994, 72.92137995996029, 80.12511834622643, -52.072871366152654,
+     -59.78993625266729, -0.15582684282751913, 4.883087185713722],
+])  # fmt: skip
+ORDER = 5
+
+(Y1, Y2, Y3, Y4, Y5, Y6, Y7) = (combination(row) for row in A[1:])
+at_end = combination(END)
+(C1, C2, C3, C4, C5, C6, C7) = (combination(row, start="y[i]") for row in C[1:])
+(Y1_back, Y2_back, Y3_back, Y4_back, Y5_back, Y6_back, Y7_back) = (spreading(row) for row in A[1:])
+from_end = spreading(END)
+(C1_back, C2_back, C3_back, C4_back, C5_back, C6_back, C7_back) = (spreading(row) for row in C[1:])
+
+
+@inlined_kernel()
+def finish_stage(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Turn the right-hand side of stage k into the stage."""
+    if field.autonomous == 0:
+        for i in range(room.b.size):
+            room.b[i] += h * SLANT[k] * room.T[i]
+    solve(field, room.W, room.b)
+    for i in range(room.b.size):
+        path.stages[r, k, i] = room.b[i]
+
+
+@inlined_kernel()
+def stage(k, state_of, right_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Stage k."""
+    state_of(path.states, path.stages, r, 1.0, room.Y)
+    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, room.F)
+    right_of(room.F, path.stages, r, 1.0 / h, room.b)
+    finish_stage(k, field, h, room, path, r)
+
+
+@inlined_kernel()
+def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Try a step from row r, given J and T there; False where it cannot be made. Sets `new` and `error`."""
+    if not factor(field, room.J, 1.0 / (GAMMA * h), room.W):
+        return False
+    slopes(field, t, at(path.states, r), room.p, room.u, room.b)
+    finish_stage(0, field, h, room, path, r)
+    stage(1, Y1, C1, field, t, h, room, path, r)
+    stage(2, Y2, C2, field, t, h, room, path, r)
+    stage(3, Y3, C3, field, t, h, room, path, r)
+    stage(4, Y4, C4, field, t, h, room, path, r)
+    stage(5, Y5, C5, field, t, h, room, path, r)
+    stage(6, Y6, C6, field, t, h, room, path, r)
+    stage(7, Y7, C7, field, t, h, room, path, r)
+    at_end(path.states, path.stages, r, 1.0, room.new)
+    for i in range(room.error.size):
+        room.error[i] = path.stages[r, 7, i]
+    return True
+
+
+@inlined_kernel()
+def dense(x, i, end, path, r):  # type: ignore[no-untyped-def]
+    """State i at t + x h, given that at the end of the step."""
+    between = 0.0
+    for j in range(8):
+        between += (H[0, j] + x * (H[1, j] + x * H[2, j])) * path.stages[r, j, i]
+    return (1.0 - x) * path.states[r, i] + x * (end + (1.0 - x) * between)
+
+
+@inlined_kernel()
+def dense_slope(x, i, h, end, path, r):  # type: ignore[no-untyped-def]
+    """Derivative of `dense` with respect to time."""
+    between, slope = 0.0, 0.0
+    for j in range(8):
+        between += (H[0, j] + x * (H[1, j] + x * H[2, j])) * path.stages[r, j, i]
+        slope += (H[1, j] + 2.0 * x * H[2, j]) * path.stages[r, j, i]
+    return (end - path.states[r, i] + (1.0 - 2.0 * x) * between + x * (1.0 - x) * slope) / h
+
+
+@inlined_kernel()
+def dense_adjoint(x, i, cotangent, room):  # type: ignore[no-untyped-def]
+    """Add to the adjoints of the step's start, end and stages."""
+    room.y_bar[i] += (1.0 - x) * cotangent
+    room.lam[i] += x * cotangent
+    for j in range(8):
+        room.stages_bar[j, i] += x * (1.0 - x) * (H[0, j] + x * (H[1, j] + x * H[2, j])) * cotangent
+
+
+@inlined_kernel()
+def begin_stage_adjoint(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Take the adjoint of stage k through its linear system: `v` is that of the right-hand side."""
+    v = room.v
+    for i in range(v.size):
+        v[i] = room.stages_bar[k, i]
+    solve_transposed(field, room.W, v)
+    for q in range(field.rows.size):
+        room.M[q] += v[field.rows[q]] * path.stages[r, k, field.columns[q]]
+    for i in range(v.size):
+        room.u_bar[i] += v[i]
+    if field.autonomous == 0:
+        for i in range(v.size):
+            room.tau[i] += h * SLANT[k] * v[i]
+
+
+@inlined_kernel()
+def stage_adjoint(k, state_of, state_back, right_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Adjoint of stage k."""
+    begin_stage_adjoint(k, field, h, room, path, r)
+    right_back(room.v, 1.0 / h, room.stages_bar)
+    state_of(path.states, path.stages, r, 1.0, room.Y)
+    zero(room.Y_bar)
+    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.v, room.Y_bar, room.p_bar)
+    state_back(room.Y_bar, 1.0, room.stages_bar)
+    for i in range(room.y_bar.size):
+        room.y_bar[i] += room.Y_bar[i]
+
+
+@inlined_kernel()
+def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
+    """Take `lam`, the adjoint of the state at the end of step r, to its start; adds to those of u and p.
+
+    `y_bar` and `stages_bar` come with what dense output added, `J` with df/dy at the start.
+    """
+    t, h = path.times[r, START], path.times[r, LENGTH]
+    factor(field, room.J, 1.0 / (GAMMA * h), room.W)
+    zero(room.M)
+    zero(room.tau)
+    from_end(room.lam, 1.0, room.stages_bar)
+    for i in range(room.lam.size):
+        room.y_bar[i] += room.lam[i]
+    stage_adjoint(7, Y7, Y7_back, C7_back, field, t, h, room, path, r)
+    stage_adjoint(6, Y6, Y6_back, C6_back, field, t, h, room, path, r)
+    stage_adjoint(5, Y5, Y5_back, C5_back, field, t, h, room, path, r)
+    stage_adjoint(4, Y4, Y4_back, C4_back, field, t, h, room, path, r)
+    stage_adjoint(3, Y3, Y3_back, C3_back, field, t, h, room, path, r)
+    stage_adjoint(2, Y2, Y2_back, C2_back, field, t, h, room, path, r)
+    stage_adjoint(1, Y1, Y1_back, C1_back, field, t, h, room, path, r)
+    begin_stage_adjoint(0, field, h, room, path, r)
+    pull(field, t, at(path.states, r), room.p, room.v, room.y_bar, room.p_bar)
+    pull_jacobian(field, t, at(path.states, r), room.p, room.M, room.tau, room.y_bar, room.p_bar)
+    assign(room.lam, room.y_bar)

@@ -1,0 +1,170 @@
+"""Tsit5, an explicit Runge-Kutta method of order 5, with its dense output of order 4 and its adjoint.
+
+    K_i = f(t + c_i h, Y_i) + u,     Y_i = y + h sum_j A_ij K_j,     y(t + h) = y + h sum_i b_i K_i,
+
+K_7 is the slope at the end. Between, with x from 0 to 1, y(t + x h) = y + h sum_i b_i(x) K_i. The adjoint is that of
+these formulas with h given: exact for the discrete scheme.
+
+References
+----------
+Tsitouras Ch (2011). Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption.
+Computers & Mathematics with Applications 62:770-775.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsp_bayes.ode.field import at, pull, slopes
+from qsp_bayes.ode.jit import assign, inlined_kernel, zero
+from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.unrolled import combination, spreading
+
+NODES = (0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0)
+A = (
+    (),
+    (0.161,),
+    (-0.008480655492356989, 0.335480655492357),
+    (2.8971530571054935, -6.359448489975075, 4.3622954328695815),
+    (5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525),
+    (5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383),
+)
+END = (0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774)
+"""b"""
+ERROR = (
+    0.0017800110522257773, 0.0008164344596567463, -0.007880878010261994, 0.1447110071732629, -0.5823571654525552,
+    0.45808210592918686, -0.015151515151515152,
+)  # fmt: skip
+"""b less the coefficients of the embedded method of order 4."""
+FACTORS = (
+    # coefficient, and the two quadratic factors (1, -p, q) of b_i(x)
+    (-1.0530884977290216, (1.0, -1.3299890189751412, 0.0), (1.0, -1.4364028541716351, 0.7139816917074209)),
+    (0.1017, (1.0, 0.0, 0.0), (1.0, -2.1966568338249754, 1.2949852507374631)),
+    (2.490627285651252793, (1.0, 0.0, 0.0), (1.0, -2.38535645472061657, 1.57803468208092486)),
+    (-16.54810288924490272, (1.0, 0.0, 0.0), tuple(np.poly([1.21712927295533244, 0.61620406037800089]))),
+    (47.37952196281928122, (1.0, 0.0, 0.0), tuple(np.poly([1.203071208372362603, 0.658047292653547382]))),
+    (-34.87065786149660974, (1.0, 0.0, 0.0), tuple(np.poly([1.2, 0.666666666666666667]))),
+    (2.5, (1.0, 0.0, 0.0), tuple(np.poly([1.0, 0.6]))),
+)
+BETWEEN = np.array([c * np.polymul(first, second) for c, first, second in FACTORS])
+"""Coefficients of b_i(x), by falling powers from x^4 to 1."""
+ORDER = 5
+
+(Y1, Y2, Y3, Y4, Y5) = (combination(row) for row in A[1:])
+at_end, of_error = combination(END), combination(ERROR, start="0.0")
+(Y1_back, Y2_back, Y3_back, Y4_back, Y5_back) = (spreading(row) for row in A[1:])
+from_end = spreading(END)
+
+
+@inlined_kernel()
+def stage(k, state_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Stage k."""
+    state_of(path.states, path.stages, r, h, room.Y)
+    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, room.F)
+    for i in range(room.F.size):
+        path.stages[r, k, i] = room.F[i]
+
+
+@inlined_kernel()
+def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Try a step from row r, given its first stage. Sets `new`, `error`, and `F`, the slope at the end."""
+    stage(1, Y1, field, t, h, room, path, r)
+    stage(2, Y2, field, t, h, room, path, r)
+    stage(3, Y3, field, t, h, room, path, r)
+    stage(4, Y4, field, t, h, room, path, r)
+    stage(5, Y5, field, t, h, room, path, r)
+    at_end(path.states, path.stages, r, h, room.new)
+    slopes(field, t + h, room.new.ctypes.data, room.p, room.u, room.F)
+    for i in range(room.F.size):
+        path.stages[r, 6, i] = room.F[i]
+    of_error(path.states, path.stages, r, h, room.error)
+
+
+@inlined_kernel()
+def stiffness(h, room, path, r):  # type: ignore[no-untyped-def]
+    """Size of h times the dominant eigenvalue, from the two slopes that stages 6 and 7 took at the same time."""
+    slope, state = 0.0, 0.0
+    for i in range(room.new.size):
+        slope += (path.stages[r, 6, i] - path.stages[r, 5, i]) ** 2
+        state += (room.new[i] - room.Y[i]) ** 2
+    return h * np.sqrt(slope / state) if state > 0.0 else 0.0
+
+
+@inlined_kernel()
+def weight(x, j):  # type: ignore[no-untyped-def]
+    """b_j(x)"""
+    total = BETWEEN[j, 0]
+    for k in range(1, 5):
+        total = total * x + BETWEEN[j, k]
+    return total
+
+
+@inlined_kernel()
+def dense(x, i, h, path, r):  # type: ignore[no-untyped-def]
+    """State i at t + x h."""
+    total = 0.0
+    for j in range(7):
+        total += weight(x, j) * path.stages[r, j, i]
+    return path.states[r, i] + h * total
+
+
+@inlined_kernel()
+def dense_slope(x, i, path, r):  # type: ignore[no-untyped-def]
+    """Derivative of `dense` with respect to time."""
+    total = 0.0
+    for j in range(7):
+        weight_slope = 4.0 * BETWEEN[j, 0]
+        for k in range(1, 4):
+            weight_slope = weight_slope * x + (4 - k) * BETWEEN[j, k]
+        total += weight_slope * path.stages[r, j, i]
+    return total
+
+
+@inlined_kernel()
+def dense_adjoint(x, i, h, cotangent, room):  # type: ignore[no-untyped-def]
+    """Add to the adjoints of the step's start and stages."""
+    room.y_bar[i] += cotangent
+    for j in range(7):
+        room.stages_bar[j, i] += h * weight(x, j) * cotangent
+
+
+@inlined_kernel()
+def stage_adjoint(k, state_of, state_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Adjoint of stage k."""
+    for i in range(room.v.size):
+        room.v[i] = room.stages_bar[k, i]
+        room.u_bar[i] += room.v[i]
+    state_of(path.states, path.stages, r, h, room.Y)
+    zero(room.Y_bar)
+    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.v, room.Y_bar, room.p_bar)
+    state_back(room.Y_bar, h, room.stages_bar)
+    for i in range(room.y_bar.size):
+        room.y_bar[i] += room.Y_bar[i]
+
+
+@inlined_kernel()
+def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
+    """Take `lam`, the adjoint of the state at the end of step r, to its start; adds to those of u and p.
+
+    `y_bar` and `stages_bar` come with what dense output added, if the step was `observed` by it.
+    """
+    t, h = path.times[r, START], path.times[r, LENGTH]
+    if observed:
+        for i in range(room.v.size):
+            room.v[i] = room.stages_bar[6, i]
+            room.u_bar[i] += room.v[i]
+        at_end(path.states, path.stages, r, h, room.Y)
+        pull(field, t + h, room.Y.ctypes.data, room.p, room.v, room.lam, room.p_bar)
+    from_end(room.lam, h, room.stages_bar)
+    for i in range(room.lam.size):
+        room.y_bar[i] += room.lam[i]
+    stage_adjoint(5, Y5, Y5_back, field, t, h, room, path, r)
+    stage_adjoint(4, Y4, Y4_back, field, t, h, room, path, r)
+    stage_adjoint(3, Y3, Y3_back, field, t, h, room, path, r)
+    stage_adjoint(2, Y2, Y2_back, field, t, h, room, path, r)
+    stage_adjoint(1, Y1, Y1_back, field, t, h, room, path, r)
+    for i in range(room.v.size):
+        room.v[i] = room.stages_bar[0, i]
+        room.u_bar[i] += room.v[i]
+    pull(field, t, at(path.states, r), room.p, room.v, room.y_bar, room.p_bar)
+    assign(room.lam, room.y_bar)
