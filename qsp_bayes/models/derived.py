@@ -103,6 +103,8 @@ def derived(
     """
     peripherals = [row for row in PERIPHERALS if row[1] in system.states]
     elimination = require_disposition(system, 1 + len(peripherals))
+    if elimination != "linear":
+        require_closed_form(system, elimination, dose, interval)
 
     def value(name: str) -> xr.DataArray:
         if prefix + name not in params:
@@ -131,11 +133,8 @@ def derived(
         if dose is not None:
             absorbed = value("F") * dose if "F" in system.units() else dose
             unit = f"{amount}*{time}/{volume}"
-            found["AUC"] = (
-                absorbed / clearance,
-                unit,
-                f"area under the concentration after {dose:g} {amount}",
-            )
+            title = f"area under the concentration after {dose:g} {amount}"
+            found["AUC"] = (absorbed / clearance, unit, title)
         if interval is not None:
             ratio = -1 / np.expm1(-interval / time_constant)
             found["accumulation"] = (ratio, "", f"accumulation ratio, a dose every {interval:g} {time}")
@@ -145,16 +144,7 @@ def derived(
             "Vss": steady_volume,
             "CLint": (intrinsic, f"{volume}/{time}", "intrinsic clearance"),
         }
-        if interval is not None:
-            raise MechanismError(
-                "accumulation depends on the dose where elimination is saturable. Derive it from a simulation."
-            )
         if dose is not None:
-            if elimination == "parallel" or peripherals:
-                raise MechanismError(
-                    f"no quantity of {system.name!r} with {elimination} elimination after a dose has a closed form "
-                    "here. Derive it from a simulation."
-                )
             halving = (value("Km") * volumes[0] * np.log(2) + dose / 2) / value("Vmax")
             title = f"time until half of an intravenous bolus of {dose:g} {amount} is left"
             found["time_to_halve"] = (halving, time, title)
@@ -202,6 +192,19 @@ def require_disposition(system: System, number: int) -> str:
                 f"{' and '.join(sorted(changed))}, depending on the drug there. Derive others from a simulation."
             )
     return elimination
+
+
+def require_closed_form(system: System, elimination: str, dose: float | None, interval: float | None) -> None:
+    """Raise where elimination is saturable and a dose is asked about that only a simulation answers."""
+    if interval is not None:
+        raise MechanismError(
+            "accumulation depends on the dose where elimination is saturable. Derive it from a simulation."
+        )
+    if dose is not None and (elimination == "parallel" or "peripheral1" in system.states):
+        raise MechanismError(
+            f"derived knows no closed form for the course of a dose in {system.name!r} with {elimination} "
+            "elimination. Derive it from a simulation, or leave `dose` out."
+        )
 
 
 def rates_as_text(system: System) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Saturable elimination against the closed solution and against its linear limits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from by_scipy import integrate, right_hand_side
@@ -122,7 +124,7 @@ def test_a_low_dose_falls_with_the_terminal_half_life():
 def test_what_depends_on_the_dose_is_refused_by_name():
     with pytest.raises(MechanismError, match="accumulation depends on the dose"):
         derived(one_compartment(elimination="saturable"), VALUES, interval=12)
-    with pytest.raises(MechanismError, match="'two compartments' with saturable elimination"):
+    with pytest.raises(MechanismError, match="a dose in 'two compartments' with saturable elimination"):
         derived(two_compartment(elimination="saturable"), VALUES, dose=100)
     with pytest.raises(MechanismError, match="with parallel elimination"):
         derived(one_compartment(elimination="parallel"), VALUES, dose=100)
@@ -131,8 +133,6 @@ def test_what_depends_on_the_dose_is_refused_by_name():
 
 
 def test_a_second_way_out_is_refused_and_a_way_in_is_not():
-    import dataclasses
-
     system = one_compartment()
     loss = Process("dialysis", {"central": -1}, lambda s: s.CL / s.Vc * s.central)
     with pytest.raises(MechanismError, match="'dialysis' also changes central"):
