@@ -60,7 +60,15 @@ from qsp_bayes.errors import (
     SolverError,
     UnitsError,
 )
-from qsp_bayes.models import derived, one_compartment, three_compartment, two_compartment
+from qsp_bayes.models import (
+    KHOLODENKO_2000,
+    derived,
+    mapk_cascade,
+    one_compartment,
+    three_compartment,
+    tmdd,
+    two_compartment,
+)
 from qsp_bayes.report import (
     Diagnosis,
     diagnose,
@@ -81,6 +89,7 @@ __version__ = "0.1.0"
 __all__ = [
     "IIV",
     "IOV",
+    "KHOLODENKO_2000",
     "Additive",
     "Allometry",
     "Calibration",
@@ -124,6 +133,7 @@ __all__ = [
     "load_dataset",
     "load_fit",
     "load_priors",
+    "mapk_cascade",
     "new_subjects",
     "ode",
     "one_compartment",
@@ -143,6 +153,7 @@ __all__ = [
     "time_above",
     "time_below",
     "time_within",
+    "tmdd",
     "trough",
     "two_compartment",
     "utility",

@@ -204,9 +204,9 @@ class Calibration:
         xarray.DataTree
             Groups ``prior``, ``prior_predictive``, ``posterior``, ``posterior_predictive`` (the fitted individuals),
             ``population_predictive`` (new individuals in the study's design), ``log_likelihood``, ``log_prior``,
-            ``sample_stats``, ``observed_data`` and ``constant_data``, and ``derived`` (half-life, Vss, MRT of the
-            typical individual) where the system has linear compartments; the attribute ``qsp_bayes`` is a JSON
-            text with versions, seed, study, system, priors and settings.
+            ``sample_stats``, ``observed_data`` and ``constant_data``, and ``derived`` (half-life, Vss and the
+            like of the typical individual) where the system has the library's compartments; the attribute
+            ``qsp_bayes`` is a JSON text with versions, seed, study, system, priors and settings.
 
         Raises
         ------

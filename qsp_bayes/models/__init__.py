@@ -1,9 +1,19 @@
-"""The library of mechanisms: compartment models, absorption, and the quantities derived from them.
+"""The library of mechanisms: compartment models, targets, signalling, and derived quantities.
 
 Each is built with the same `System` that users write, so that every part can be replaced.
 """
 
 from qsp_bayes.models.compartments import one_compartment, three_compartment, two_compartment
 from qsp_bayes.models.derived import derived
+from qsp_bayes.models.signalling import KHOLODENKO_2000, mapk_cascade
+from qsp_bayes.models.tmdd import tmdd
 
-__all__ = ["derived", "one_compartment", "three_compartment", "two_compartment"]
+__all__ = [
+    "KHOLODENKO_2000",
+    "derived",
+    "mapk_cascade",
+    "one_compartment",
+    "three_compartment",
+    "tmdd",
+    "two_compartment",
+]

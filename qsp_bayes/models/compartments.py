@@ -1,9 +1,10 @@
-"""Mammillary compartment models: a central compartment and up to two peripheral ones, with an absorption."""
+"""Mammillary compartment models: a central compartment and up to two peripheral ones, absorption and elimination."""
 
 from __future__ import annotations
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.absorption import absorption as absorption_of
+from qsp_bayes.models.elimination import elimination as elimination_of
 from qsp_bayes.systems import DoseInto, Output, Process, System
 from qsp_bayes.units import Units
 
@@ -20,6 +21,7 @@ def one_compartment(
     n_transit: int = 3,
     lag: bool = False,
     bioavailability: bool = False,
+    elimination: str = "linear",
 ) -> System:
     r"""Build a model of one compartment.
 
@@ -38,16 +40,21 @@ def one_compartment(
         Whether absorption starts a time tlag after the dose.
     bioavailability : bool
         Whether a fraction F of the dose is absorbed. Without it CL and Vc mean CL/F and Vc/F.
+    elimination : {"linear", "saturable", "parallel"}
+        Whether drug leaves at the rate CL Cc (as above), by Michaelis-Menten kinetics at the rate
+        Vmax Cc / (Km + Cc), or at the sum of both (see `qsp_bayes.models.elimination`).
 
     Returns
     -------
     System
         With parameters CL and Vc and those of the absorption; the output Cc is the central concentration.
+        A saturable elimination has Vmax (amount/time) and Km (concentration) instead of CL, a parallel one
+        beside it.
 
     Raises
     ------
     MechanismError
-        For an unknown absorption, or a lag or bioavailability of intravenous doses.
+        For an unknown absorption or elimination, or a lag or bioavailability of intravenous doses.
 
     References
     ----------
@@ -61,8 +68,10 @@ def one_compartment(
     d(central)/dt = KA*depot - CL/Vc*central
     lag(depot) = tlag
     Cc = central/Vc
+    >>> one_compartment(elimination="saturable").equations()[0]
+    'd(central)/dt = -Vmax*Cc/(Km + Cc)'
     """
-    return compartments(1, units or Units(), absorption, n_transit, lag, bioavailability)
+    return compartments(1, units or Units(), absorption, n_transit, lag, bioavailability, elimination)
 
 
 def two_compartment(
@@ -72,6 +81,7 @@ def two_compartment(
     n_transit: int = 3,
     lag: bool = False,
     bioavailability: bool = False,
+    elimination: str = "linear",
 ) -> System:
     r"""Build a model of a central and a peripheral compartment.
 
@@ -82,13 +92,13 @@ def two_compartment(
 
     Parameters
     ----------
-    units, absorption, n_transit, lag, bioavailability
+    units, absorption, n_transit, lag, bioavailability, elimination
         As for `one_compartment`.
 
     Returns
     -------
     System
-        With parameters CL, Vc, Q and Vp and those of the absorption, and the output Cc.
+        With parameters CL (or Vmax and Km, or all three), Vc, Q and Vp and those of the absorption, and the output Cc.
 
     Raises
     ------
@@ -107,7 +117,7 @@ def two_compartment(
     d(peripheral1)/dt = Q*(central/Vc - peripheral1/Vp)
     Cc = central/Vc
     """
-    return compartments(2, units or Units(), absorption, n_transit, lag, bioavailability)
+    return compartments(2, units or Units(), absorption, n_transit, lag, bioavailability, elimination)
 
 
 def three_compartment(
@@ -117,6 +127,7 @@ def three_compartment(
     n_transit: int = 3,
     lag: bool = False,
     bioavailability: bool = False,
+    elimination: str = "linear",
 ) -> System:
     r"""Build a model of a central and two peripheral compartments.
 
@@ -129,13 +140,14 @@ def three_compartment(
 
     Parameters
     ----------
-    units, absorption, n_transit, lag, bioavailability
+    units, absorption, n_transit, lag, bioavailability, elimination
         As for `one_compartment`.
 
     Returns
     -------
     System
-        With parameters CL, Vc, Q, Vp, Q2 and Vp2 and those of the absorption, and the output Cc.
+        With parameters CL (or Vmax and Km, or all three), Vc, Q, Vp, Q2 and Vp2 and those of the absorption, and the
+        output Cc.
 
     Raises
     ------
@@ -152,11 +164,17 @@ def three_compartment(
     >>> three_compartment(units=Units(time="min", amount="ug")).parameters["Q2"]
     'L/min'
     """
-    return compartments(3, units or Units(), absorption, n_transit, lag, bioavailability)
+    return compartments(3, units or Units(), absorption, n_transit, lag, bioavailability, elimination)
 
 
 def compartments(
-    number: int, units: Units, absorption: str | None, n_transit: int, lag: bool, bioavailability: bool
+    number: int,
+    units: Units,
+    absorption: str | None,
+    n_transit: int,
+    lag: bool,
+    bioavailability: bool,
+    elimination: str = "linear",
 ) -> System:
     """Join an absorption and a disposition."""
     if absorption in (None, "iv"):
@@ -164,13 +182,13 @@ def compartments(
             raise MechanismError(
                 "lag and bioavailability belong to an absorption; intravenous doses have neither."
             )
-        return disposition(number, units)
+        return disposition(number, units, elimination)
     route = absorption_of(absorption, units, n_transit=n_transit, lag=lag, bioavailability=bioavailability)
-    return route + disposition(number, units)
+    return route + disposition(number, units, elimination)
 
 
-def disposition(number: int, units: Units) -> System:
-    """Build a central compartment with linear elimination and ``number - 1`` peripheral compartments.
+def disposition(number: int, units: Units, elimination: str = "linear") -> System:
+    """Build a central compartment with its elimination and ``number - 1`` peripheral compartments.
 
     Examples
     --------
@@ -178,7 +196,8 @@ def disposition(number: int, units: Units) -> System:
     ['CL', 'Vc', 'Q', 'Vp']
     """
     peripherals = PERIPHERALS[: number - 1]
-    parameters = {"CL": units.clearance, "Vc": units.volume}
+    processes, parameters = elimination_of(elimination, units)
+    parameters["Vc"] = units.volume
     for _, _, clearance, volume in peripherals:
         parameters |= {clearance: units.clearance, volume: units.volume}
     return System(
@@ -186,7 +205,7 @@ def disposition(number: int, units: Units) -> System:
         states=dict.fromkeys(["central", *(state for _, state, _, _ in peripherals)], units.amount),
         parameters=parameters,
         processes=[
-            Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * s.central),
+            *processes,
             *(distribution(*peripheral) for peripheral in peripherals),
         ],
         outputs={"Cc": Output(units.concentration, lambda s: s.central / s.Vc)},
