@@ -57,6 +57,7 @@ from qsp_bayes.ode.work import Work
 # Second axis of `Trace.modes`.
 BEFORE, AFTER, DECAY, INTEGRAL = range(4)
 
+
 class Matrix(NamedTuple):
     """The system by row of the parameter table: entries of A, b and initial state (the last two may have size 0).
 

@@ -51,6 +51,7 @@ from qsp_bayes.ode.timeline import (
     expand,
 )
 
+
 class Problem(NamedTuple):
     """What a callback works on.
 
@@ -227,7 +228,14 @@ def forward(problem):  # type: ignore[no-untyped-def]
         stop, r = start, progress[1]
         if subjects[i, FAILED] == FINE:
             stop = expand(
-                records, first, last, problem.steps, problem.codes, start, problem.waiting_steps, problem.waiting_codes
+                records,
+                first,
+                last,
+                problem.steps,
+                problem.codes,
+                start,
+                problem.waiting_steps,
+                problem.waiting_codes,
             )
             if stop > start:
                 r, status = walk(problem, start, stop, r)
@@ -247,7 +255,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def hamiltonian(problem, t, y):  # type: ignore[no-untyped-def]
-    """lam . dx/dt for the state at an address."""
+    """Lam . dx/dt for the state at an address."""
     room, total = problem.room, 0.0
     slopes(problem.field, t, y, room.p, room.u, room.F)
     for i in range(room.F.size):
@@ -317,7 +325,9 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         before = hamiltonian(problem, t, at(problem.arrivals, stop))
         problem.bar.time[record] += before - following
         if kind == BOLUS or kind == RATE or kind > EQUILIBRIUM:
-            dose_adjoint(problem.records, problem.bar, codes, stop, before - following, value_bar, 0.0, 0.0, 0.0)
+            dose_adjoint(
+                problem.records, problem.bar, codes, stop, before - following, value_bar, 0.0, 0.0, 0.0
+            )
         begin, end = spans[stop, 0], spans[stop, 1]
         inside = start
         while inside < stop and spans[inside, 0] < 0:

@@ -46,7 +46,16 @@ OTHER_INPUTS = (
 INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
 TIMELINE = ("steps", "codes", "arrivals", "spans", "subjects", "progress")
 PATH = ("times", "methods", "states", "stages")
-WORK = ("functions", "vectors", "stages_bar", "parameters", "entries", "factors", "waiting_steps", "waiting_codes")
+WORK = (
+    "functions",
+    "vectors",
+    "stages_bar",
+    "parameters",
+    "entries",
+    "factors",
+    "waiting_steps",
+    "waiting_codes",
+)
 
 ROWS = ("rows", *INPUTS, *TIMELINE, *PATH, *WORK, "out", *(f"{name}_bar" for name in FLOAT_INPUTS))
 """What the rows of a table hold; the first one the number of rows."""
@@ -110,7 +119,12 @@ def read_problem(address):  # type: ignore[no-untyped-def]
         integer_table(table, SPANS),
         integer_table(table, SUBJECTS),
         integers(table, PROGRESS),
-        Path(float_table(table, TIMES), integers(table, METHODS), float_table(table, STATES), float_block(table, STAGES)),
+        Path(
+            float_table(table, TIMES),
+            integers(table, METHODS),
+            float_table(table, STATES),
+            float_block(table, STAGES),
+        ),
         name_room(
             float_table(table, VECTORS),
             float_table(table, STAGES_BAR),

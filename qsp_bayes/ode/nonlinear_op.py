@@ -18,7 +18,7 @@ from qsp_bayes.ode import nonlinear_callbacks as callbacks
 from qsp_bayes.ode.compiled import CompiledEquations
 from qsp_bayes.ode.field import FUNCTIONS
 from qsp_bayes.ode.jit import KERNEL_VERSION, TABLE_WIDTH, contiguous, describe, describe_all, export
-from qsp_bayes.ode.nonlinear_callbacks import FLOAT_INPUTS, INPUTS, N_ROWS, OUT, PATH, ROW_OF, TIMELINE
+from qsp_bayes.ode.nonlinear_callbacks import FLOAT_INPUTS, INPUTS, N_ROWS, OUT, ROW_OF
 from qsp_bayes.ode.path import N_STAGES, VECTORS
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS

@@ -33,7 +33,9 @@ def combination(coefficients: Sequence[float], start: str = "y[r, i]") -> Any:
     """
     terms = [f"{float(c)!r} * K[r, {j}, i]" for j, c in enumerate(coefficients) if c != 0.0]
     total = f" + scale * ({' + '.join(terms)})" if terms else ""
-    return compiled(f"def combine(y, K, r, scale, out):\n    for i in range(out.size):\n        out[i] = {start}{total}\n")
+    return compiled(
+        f"def combine(y, K, r, scale, out):\n    for i in range(out.size):\n        out[i] = {start}{total}\n"
+    )
 
 
 def spreading(coefficients: Sequence[float]) -> Any:

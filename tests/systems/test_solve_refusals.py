@@ -9,7 +9,7 @@ from qsp_bayes.data import read_nonmem
 from qsp_bayes.errors import SolverError
 from qsp_bayes.models import one_compartment
 from qsp_bayes.systems import Output, Process, System
-from qsp_bayes.systems.solve import known_value
+from qsp_bayes.systems.known import known_value
 
 PARAMETERS = {"CL": 2.0, "Vc": 20.0}
 SYSTEM = one_compartment()

@@ -1,0 +1,83 @@
+"""The states of a nonlinear system, from the integrators."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.graph.traversal import ancestors
+
+from qsp_bayes.data.events import Events
+from qsp_bayes.errors import SolverError
+from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.equations import Equations
+from qsp_bayes.ode.nonlinear_op import NonlinearSolve
+from qsp_bayes.ode.solvers import Adaptive
+from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
+from qsp_bayes.systems.parameter_table import ParameterTable
+from qsp_bayes.systems.solution import evaluate, initial_rows, stack_rows
+from qsp_bayes.systems.symbolic import SymbolicSystem
+
+
+@functools.lru_cache(maxsize=128)
+def equations_of(symbolic: SymbolicSystem) -> Equations:
+    """Return the equations that the code generator reads; only parameters and inputs that occur in them.
+
+    Examples
+    --------
+    >>> import qsp_bayes as qb
+    >>> list(equations_of(qb.one_compartment(elimination="saturable").symbolic()).parameters)
+    ['Vmax', 'Km', 'Vc']
+    """
+    reached = set(ancestors(list(symbolic.derivatives.values())))
+    quantities = {**symbolic.parameters, **symbolic.inputs}
+    return Equations(
+        symbolic.time,
+        dict(symbolic.states),
+        {name: variable for name, variable in quantities.items() if variable in reached},
+        dict(symbolic.derivatives),
+    )
+
+
+def nonlinear_states(
+    symbolic: SymbolicSystem,
+    events: Events,
+    table: ParameterTable,
+    observed: tuple[str, ...],
+    solver: Adaptive,
+) -> Variable:
+    """Observed states by record, (record, observed), from the integrators.
+
+    Raises
+    ------
+    SolverError
+        For a rate that cannot be compiled, an absolute tolerance of an unknown state, or a steady state.
+    """
+    if steady_doses(symbolic, events)[0]:
+        raise SolverError(
+            "the data ask for a steady state (SS), which this version finds only for linear systems. "
+            "Give the doses that led to it one by one (ADDL, II)."
+        )
+    equations = equations_of(symbolic)
+    compiled = compile_equations(equations)
+    vector = next((value for value in table.values.values() if value.ndim), None)
+    rowwise = functools.partial(evaluate, symbolic=symbolic, values=table.values)
+    values = [rowwise(variable) for variable in equations.parameters.values()]
+    names = list(symbolic.states)
+    position = np.arange(len(names))
+    outputs = NonlinearSolve(compiled)(
+        *deliveries(symbolic, position, events, table).values(),
+        stack_rows(values, vector) if values else pt.zeros((0, 1)),
+        initial_rows(symbolic, table, range(len(names))),
+        solver.tolerances(names),
+        *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),
+        delivery_states(symbolic, position, events),
+        *(pt.as_tensor_variable(x) for x in (events.additional, events.steady_state)),
+        np.array([names.index(name) for name in observed], np.int64),
+        compiled.rows,
+        compiled.columns,
+        np.array([events.carry == "locf", solver.method, solver.max_steps, 1, compiled.autonomous], np.int64),
+    )
+    return outputs[0]

@@ -1,0 +1,87 @@
+"""The solution of a system: its outputs as graphs of the states that an engine observes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.traversal import ancestors
+
+from qsp_bayes.data.events import Events
+from qsp_bayes.errors import SolverError
+from qsp_bayes.systems.parameter_table import ParameterTable
+from qsp_bayes.systems.symbolic import SymbolicSystem
+
+
+class Path:
+    """The solution: ``path["Cc"]`` is output Cc at the observations of Cc, in the order of ``events.rows["Cc"]``."""
+
+    def __init__(
+        self,
+        symbolic: SymbolicSystem,
+        events: Events,
+        table: ParameterTable,
+        states: Variable,
+        column: Mapping[str, int],
+    ) -> None:
+        self._symbolic, self._events, self._table = symbolic, events, table
+        self._states, self._column = states, column
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names that can be asked for."""
+        return tuple(name for name in self._symbolic.outputs if name in self._events.rows)
+
+    def __getitem__(self, output: str) -> Variable:
+        if output not in self.outputs:
+            raise SolverError(
+                f"there is no output {output!r} to predict; the system and the data share "
+                f"{', '.join(self.outputs) or 'no output'}."
+            )
+        rows = pt.as_tensor_variable(self._events.rows[output])
+        graph = self._symbolic.outputs[output]
+        values = self._table.at(rows)
+        states = {
+            self._symbolic.states[name]: self._states[rows, self._column[name]]
+            for name in states_of(self._symbolic, (output,))
+        }
+        time = {self._symbolic.time: pt.as_tensor_variable(self._events.time)[rows]}
+        return evaluate(graph, self._symbolic, values, states | time)
+
+
+def states_of(symbolic: SymbolicSystem, outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """States that some outputs depend on."""
+    reached = set(ancestors([symbolic.outputs[name] for name in outputs]))
+    return tuple(name for name, state in symbolic.states.items() if state in reached)
+
+
+def evaluate(
+    graph: Variable,
+    symbolic: SymbolicSystem,
+    values: Mapping[str, Variable],
+    more: Mapping[Variable, Variable] | None = None,
+) -> Variable:
+    """Put tensors in the place of a scalar graph's quantities."""
+    reached = set(ancestors([graph]))
+    scalars = {**symbolic.parameters, **symbolic.inputs}
+    replacements = {scalars[name]: value for name, value in values.items() if scalars[name] in reached}
+    replacements |= {scalar: value for scalar, value in (more or {}).items() if scalar in reached}
+    return vectorize_graph(graph, replacements) if replacements else graph
+
+
+def stack_rows(graphs: list[Variable], like: Variable | None) -> Variable:
+    """Stack graphs of 0 or 1 dimensions into (graph, row)."""
+    length = 1 if like is None else like.shape[0]
+    return pt.stack([pt.alloc(graph, length) if graph.ndim == 0 else graph for graph in graphs])
+
+
+def initial_rows(symbolic: SymbolicSystem, table: ParameterTable, order: Iterable[int]) -> Variable:
+    """Initial states, (state, row), in an order; empty where all are 0."""
+    starts = list(symbolic.initial.values())
+    if all(isinstance(start, Constant) and start.data == 0 for start in starts):
+        return pt.as_tensor_variable(np.zeros((0, 0)))
+    vector = next((value for value in table.values.values() if value.ndim), None)
+    return stack_rows([evaluate(starts[k], symbolic, table.values) for k in order], vector)
