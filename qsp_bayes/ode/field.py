@@ -17,8 +17,6 @@ from qsp_bayes.ode.jit import inlined_kernel
 
 FUNCTIONS = ("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian")
 """Generated functions, in the order of their addresses."""
-SLOPES, JACOBIAN, FACTOR, SOLVE, SOLVE_TRANSPOSED, PULL, PULL_JACOBIAN = range(len(FUNCTIONS))
-
 DOUBLE = 8
 """Bytes of a float64."""
 
@@ -29,7 +27,13 @@ class Field(NamedTuple):
     `autonomous` is 1 where no rate depends on time.
     """
 
-    functions: np.ndarray
+    slopes: int
+    jacobian: int
+    factor: int
+    solve: int
+    solve_transposed: int
+    pull: int
+    pull_jacobian: int
     rows: np.ndarray
     columns: np.ndarray
     autonomous: int
@@ -56,43 +60,43 @@ def at(array, row):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def slopes(field, t, y, p, u, out):  # type: ignore[no-untyped-def]
     """Set out = f(t, y, p) + u; y is the address of a state."""
-    call(field.functions[SLOPES], t, y, p.ctypes.data, u.ctypes.data, out.ctypes.data)
+    call(field.slopes, t, y, p.ctypes.data, u.ctypes.data, out.ctypes.data)
 
 
 @inlined_kernel()
 def jacobian(field, t, y, p, J, T):  # type: ignore[no-untyped-def]
     """Set J = df/dy (its entries) and T = df/dt."""
-    call(field.functions[JACOBIAN], t, y, p.ctypes.data, J.ctypes.data, T.ctypes.data)
+    call(field.jacobian, t, y, p.ctypes.data, J.ctypes.data, T.ctypes.data)
 
 
 @inlined_kernel()
 def factor(field, J, shift, W):  # type: ignore[no-untyped-def]
     """Factorise shift I - J; False where it cannot be."""
-    return call(field.functions[FACTOR], J.ctypes.data, shift, W.ctypes.data) == 0
+    return call(field.factor, J.ctypes.data, shift, W.ctypes.data) == 0
 
 
 @inlined_kernel()
 def solve(field, W, b):  # type: ignore[no-untyped-def]
     """Solve (shift I - J) x = b in place."""
-    call(field.functions[SOLVE], W.ctypes.data, b.ctypes.data)
+    call(field.solve, W.ctypes.data, b.ctypes.data)
 
 
 @inlined_kernel()
 def solve_transposed(field, W, b):  # type: ignore[no-untyped-def]
     """Solve (shift I - J)^T x = b in place."""
-    call(field.functions[SOLVE_TRANSPOSED], W.ctypes.data, b.ctypes.data)
+    call(field.solve_transposed, W.ctypes.data, b.ctypes.data)
 
 
 @inlined_kernel()
 def pull(field, t, y, p, v, y_bar, p_bar):  # type: ignore[no-untyped-def]
     """Add the derivatives of v . f(t, y, p) with respect to y and p."""
-    call(field.functions[PULL], t, y, p.ctypes.data, v.ctypes.data, y_bar.ctypes.data, p_bar.ctypes.data)
+    call(field.pull, t, y, p.ctypes.data, v.ctypes.data, y_bar.ctypes.data, p_bar.ctypes.data)
 
 
 @inlined_kernel()
 def pull_jacobian(field, t, y, p, M, tau, y_bar, p_bar):  # type: ignore[no-untyped-def]
     """Add the derivatives of sum(M J) + tau . T with respect to y and p."""
     call(
-        field.functions[PULL_JACOBIAN], t, y, p.ctypes.data, M.ctypes.data, tau.ctypes.data,
+        field.pull_jacobian, t, y, p.ctypes.data, M.ctypes.data, tau.ctypes.data,
         y_bar.ctypes.data, p_bar.ctypes.data,
     )  # fmt: skip

@@ -31,7 +31,7 @@ small; more of them than allowed; no more room in the path, which is then made l
 
 RTOL, FIRST_ATOL = range(2)
 """Entries of the tolerances; absolute ones are negative where left to the solver."""
-LOCF, METHOD, MAX_STEPS, KEEP = range(4)
+LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS = range(6)
 """Entries of the options; `KEEP` is 0 where the path is not kept for a walk back."""
 
 FLOOR = 1e-3
@@ -136,11 +136,9 @@ def report(problem, method, k, stop, t, h, until, r):  # type: ignore[no-untyped
         problem.spans[k, 0] = r
         for q in range(problem.observed.size):
             i = problem.observed[q]
-            if method == STIFF:
-                value = rodas5p.dense(x, i, room.new[i], path, r)
-            else:
-                value = tsit5.dense(x, i, h, path, r)
-            problem.out[problem.codes[k, RECORD], q] = value
+            problem.out[q, problem.codes[k, RECORD]] = (
+                rodas5p.dense(x, i, room.new[i], path, r) if method == STIFF else tsit5.dense(x, i, h, path, r)
+            )
         k += 1
     return k
 
@@ -231,7 +229,7 @@ def retreat(problem, start, stop, begin, end):  # type: ignore[no-untyped-def]
             observed = True
             record = problem.codes[k, RECORD]
             for q in range(problem.observed.size):
-                i, cotangent = problem.observed[q], out_bar[record, q]
+                i, cotangent = problem.observed[q], out_bar[q, record]
                 if method == STIFF:
                     rodas5p.dense_adjoint(x, i, cotangent, room)
                     slope = rodas5p.dense_slope(x, i, h, room.new[i], path, r)

@@ -62,8 +62,8 @@ class Problem(NamedTuple):
     observed : (observed state,) int
     tolerances : (1 + n,) float
         rtol, then atol by state.
-    options : (4,) int
-        Whether parameters are carried forward, the method, the largest number of steps, whether the path is kept.
+    options : (6,) int
+        See `integration`.
     values, initial : (parameter, row), (state, row)
     steps, codes : (step, 2 + n) float, (step, 7) int
         The timeline; input rates before each step follow its time and value.
@@ -75,7 +75,7 @@ class Problem(NamedTuple):
         Where the records and the steps of each subject begin, and how its integration ended.
     progress : (3,) int
         Subject and row of the path to go on from, and the steps of the subject so far.
-    out : (record, observed state)
+    out : (observed state, record)
         Results, or their cotangents on the way back.
     """
 
@@ -154,7 +154,7 @@ def first_of_segment(codes, stop, first):  # type: ignore[no-untyped-def]
 def observe(problem, s, r):  # type: ignore[no-untyped-def]
     """Report the state at a step of the timeline."""
     for q in range(problem.observed.size):
-        problem.out[problem.codes[s, RECORD], q] = problem.path.states[r, problem.observed[q]]
+        problem.out[q, problem.codes[s, RECORD]] = problem.path.states[r, problem.observed[q]]
 
 
 @inlined_kernel()
@@ -246,7 +246,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
         if subjects[i, FAILED] != FINE:
             for n in range(first, last):
                 for q in range(problem.observed.size):
-                    problem.out[n, q] = np.nan
+                    problem.out[q, n] = np.nan
         progress[1] = r
         subjects[i + 1, FIRST_STEP] = stop
     progress[0] = subjects.shape[0] - 1
@@ -283,7 +283,7 @@ def start_adjoint(problem, row):  # type: ignore[no-untyped-def]
 def observe_adjoint(problem, s):  # type: ignore[no-untyped-def]
     """Adjoint of `observe`."""
     for q in range(problem.observed.size):
-        problem.room.lam[problem.observed[q]] += problem.out[problem.codes[s, RECORD], q]
+        problem.room.lam[problem.observed[q]] += problem.out[q, problem.codes[s, RECORD]]
 
 
 @inlined_kernel()

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qsp_bayes.ode import nonlinear
-from qsp_bayes.ode.field import Field
-from qsp_bayes.ode.integration import LOCF
-from qsp_bayes.ode.jit import (
-    allocating_kernel,
-    float_block,
+from qsp_bayes.ode.field import FUNCTIONS, Field
+from qsp_bayes.ode.integration import AUTONOMOUS, KEEP, LOCF, N_FACTORS
+from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel
+from qsp_bayes.ode.path import carve_path, carve_room
+from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.table import (
+    WORD,
+    allocate,
+    allocate_cleared,
+    carve,
     float_table,
     floats,
     integer_table,
     integers,
-    open_table,
+    move,
+    release,
+    start,
 )
-from qsp_bayes.ode.path import Path, name_room
-from qsp_bayes.ode.records import Adjoints, Records
-from qsp_bayes.ode.timeline import count_all
+from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
+from qsp_bayes.ode.timeline import N_COLUMNS, count_all
 
 FLOAT_INPUTS = (
     "time",
@@ -44,126 +52,240 @@ OTHER_INPUTS = (
     "options",
 )
 INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
-TIMELINE = ("steps", "codes", "arrivals", "spans", "subjects", "progress")
-PATH = ("times", "methods", "states", "stages")
-WORK = (
-    "functions",
-    "vectors",
-    "stages_bar",
-    "parameters",
-    "entries",
-    "factors",
-    "waiting_steps",
-    "waiting_codes",
-)
 
-ROWS = ("rows", *INPUTS, *TIMELINE, *PATH, *WORK, "out", *(f"{name}_bar" for name in FLOAT_INPUTS))
-"""What the rows of a table hold; the first one the number of rows."""
-N_ROWS = len(ROWS)
-ROW_OF = {name: k for k, name in enumerate(ROWS)}
+# Rows of the table.
+TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, INITIAL, TOLERANCES = range(10)
+SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
+OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, OPTIONS = range(16, 20)
+STATES, SUBJECTS, TIMELINE, PATH = range(20, 24)
+"""What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
+SCRATCH, LARGER, FIRST_FUNCTION = range(24, 27)
+FIRST_ADJOINT = FIRST_FUNCTION + len(FUNCTIONS)
+N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
-(
-    TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, INITIAL,
-    TOLERANCES, SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE, OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, OPTIONS,
-    STEPS, CODES, ARRIVALS, SPANS, SUBJECTS, PROGRESS,
-    TIMES, METHODS, STATES, STAGES,
-    FUNCTIONS, VECTORS, STAGES_BAR, PARAMETERS, ENTRIES, FACTORS, WAITING_STEPS, WAITING_CODES,
-    OUT, FIRST_BAR,
-) = range(1, N_ROWS - len(FLOAT_INPUTS) + 1)  # fmt: skip
-AUTONOMOUS = 4
-"""Entry of the options that the kernels of `integration` do not read."""
+NOWHERE = np.int64(0)
+"""Arrays carved from here are never read: they tell how much memory others need."""
+FIRST_CAPACITY = 64
+"""Steps of the integration that there is room for at first, for each subject."""
+CAPACITY = 2
+"""Entry of the sizes: after the numbers of subjects and of steps, that of rows of the path."""
 
 
-@allocating_kernel()
-def read_records(table):  # type: ignore[no-untyped-def]
+@inlined_kernel()
+def read_records(address):  # type: ignore[no-untyped-def]
     """Return the records of a table."""
     return Records(
-        integers(table, SUBJECT),
-        integers(table, ROW),
-        floats(table, TIME),
-        integers(table, EVID),
-        integer_table(table, STATE),
-        floats(table, AMOUNT),
-        float_table(table, BIOAVAILABILITY),
-        float_table(table, LAG),
-        float_table(table, RATE),
-        float_table(table, DURATION),
-        floats(table, INTERVAL),
-        integers(table, ADDITIONAL),
-        integers(table, STEADY_STATE),
-        integers(table, OPTIONS)[LOCF] > 0,
+        integers(address, SUBJECT),
+        integers(address, ROW),
+        floats(address, TIME),
+        integers(address, EVID),
+        integer_table(address, STATE),
+        floats(address, AMOUNT),
+        float_table(address, BIOAVAILABILITY),
+        float_table(address, LAG),
+        float_table(address, RATE),
+        float_table(address, DURATION),
+        floats(address, INTERVAL),
+        integers(address, ADDITIONAL),
+        integers(address, STEADY_STATE),
+        integers(address, OPTIONS)[LOCF] > 0,
+    )
+
+
+@inlined_kernel()
+def read_adjoints(address):  # type: ignore[no-untyped-def]
+    """Return the derivatives of a table (those that only the backward walk has; empty before)."""
+    values = float_table(address, FIRST_ADJOINT + VALUES)
+    return Adjoints(
+        floats(address, FIRST_ADJOINT + TIME),
+        floats(address, FIRST_ADJOINT + AMOUNT),
+        float_table(address, FIRST_ADJOINT + BIOAVAILABILITY),
+        float_table(address, FIRST_ADJOINT + LAG),
+        float_table(address, FIRST_ADJOINT + RATE),
+        float_table(address, FIRST_ADJOINT + DURATION),
+        floats(address, FIRST_ADJOINT + INTERVAL),
+        values,
+        values[:0],
+        float_table(address, FIRST_ADJOINT + INITIAL),
+    )
+
+
+@inlined_kernel()
+def read_field(address):  # type: ignore[no-untyped-def]
+    """Return the system of a table."""
+    return Field(
+        start(address, FIRST_FUNCTION),
+        start(address, FIRST_FUNCTION + 1),
+        start(address, FIRST_FUNCTION + 2),
+        start(address, FIRST_FUNCTION + 3),
+        start(address, FIRST_FUNCTION + 4),
+        start(address, FIRST_FUNCTION + 5),
+        start(address, FIRST_FUNCTION + 6),
+        integers(address, JACOBIAN_ROWS),
+        integers(address, JACOBIAN_COLUMNS),
+        integers(address, OPTIONS)[AUTONOMOUS],
+    )
+
+
+@inlined_kernel()
+def carve_subjects(at, n_subjects):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `SUBJECTS`, which begins at `at`, and where they end."""
+    sizes, at = carve(at, (3,), np.int64)
+    progress, at = carve(at, (3,), np.int64)
+    subjects, at = carve(at, (n_subjects + 1, 3), np.int64)
+    return sizes, progress, subjects, at
+
+
+@inlined_kernel()
+def carve_timeline(at, n_steps, n):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `TIMELINE`, which begins at `at`, and where they end."""
+    steps, at = carve(at, (n_steps, STEP_INPUTS + n), np.float64)
+    codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
+    arrivals, at = carve(at, (n_steps, n), np.float64)
+    spans, at = carve(at, (n_steps, 2), np.int64)
+    return steps, codes, arrivals, spans, at
+
+
+@inlined_kernel()
+def carve_scratch(at, n_steps, n, n_parameters, n_entries, n_factors):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end."""
+    room, at = carve_room(at, n, n_parameters, n_entries, n_factors)
+    waiting_steps, at = carve(at, (n_steps, STEP_INPUTS), np.float64)
+    waiting_codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
+    return room, waiting_steps, waiting_codes, at
+
+
+@inlined_kernel()
+def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
+    """Carve the row `SCRATCH` in the sizes of a table's system."""
+    return carve_scratch(
+        at,
+        n_steps,
+        floats(address, TOLERANCES).size - 1,
+        float_table(address, VALUES).shape[0],
+        integers(address, JACOBIAN_ROWS).size,
+        integers(address, OPTIONS)[N_FACTORS],
+    )
+
+
+@inlined_kernel()
+def read_problem(address):  # type: ignore[no-untyped-def]
+    """Return all that a table holds."""
+    n = floats(address, TOLERANCES).size - 1
+    sizes, progress, subjects, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
+    steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
+    path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
+    room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
+    return nonlinear.Problem(
+        read_field(address),
+        read_records(address),
+        integers(address, OBSERVED),
+        floats(address, TOLERANCES),
+        integers(address, OPTIONS),
+        float_table(address, VALUES),
+        float_table(address, INITIAL),
+        steps,
+        codes,
+        arrivals,
+        spans,
+        subjects,
+        progress,
+        path,
+        room,
+        float_table(address, STATES),
+        read_adjoints(address),
+        waiting_steps,
+        waiting_codes,
     )
 
 
 @allocating_kernel()
-def read_problem(address):  # type: ignore[no-untyped-def]
-    """Return all that a table holds."""
-    table = open_table(address)
-    parameters, entries = float_table(table, PARAMETERS), float_table(table, ENTRIES)
-    return nonlinear.Problem(
-        Field(
-            integers(table, FUNCTIONS),
-            integers(table, JACOBIAN_ROWS),
-            integers(table, JACOBIAN_COLUMNS),
-            integers(table, OPTIONS)[AUTONOMOUS],
-        ),
-        read_records(table),
-        integers(table, OBSERVED),
-        floats(table, TOLERANCES),
-        integers(table, OPTIONS),
-        float_table(table, VALUES),
-        float_table(table, INITIAL),
-        float_table(table, STEPS),
-        integer_table(table, CODES),
-        float_table(table, ARRIVALS),
-        integer_table(table, SPANS),
-        integer_table(table, SUBJECTS),
-        integers(table, PROGRESS),
-        Path(
-            float_table(table, TIMES),
-            integers(table, METHODS),
-            float_table(table, STATES),
-            float_block(table, STAGES),
-        ),
-        name_room(
-            float_table(table, VECTORS),
-            float_table(table, STAGES_BAR),
-            parameters[0],
-            parameters[1],
-            entries[0],
-            entries[1],
-            floats(table, FACTORS),
-        ),
-        float_table(table, OUT),
-        Adjoints(
-            floats(table, FIRST_BAR),
-            floats(table, FIRST_BAR + 1),
-            float_table(table, FIRST_BAR + 2),
-            float_table(table, FIRST_BAR + 3),
-            float_table(table, FIRST_BAR + 4),
-            float_table(table, FIRST_BAR + 5),
-            floats(table, FIRST_BAR + 6),
-            float_table(table, FIRST_BAR + 7),
-            float_table(table, FIRST_BAR + 7),  # there is no affine part
-            float_table(table, FIRST_BAR + 8),
-        ),
-        float_table(table, WAITING_STEPS),
-        integer_table(table, WAITING_CODES),
-    )
+def make_room(address):  # type: ignore[no-untyped-def]
+    """Enter in a table what the forward walk returns and works on, the number of steps counted."""
+    records = read_records(address)
+    n = floats(address, TOLERANCES).size - 1
+    n_subjects = np.int64(0)
+    for subject in records.subject:
+        n_subjects = max(n_subjects, subject + 1)
+    allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
+    _, _, _, end = carve_subjects(NOWHERE, n_subjects)
+    allocate_cleared(address, SUBJECTS, (end // WORD,))
+    sizes, _, subjects, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
+    n_steps = count_all(records, subjects)
+    capacity = FIRST_CAPACITY * n_subjects if integers(address, OPTIONS)[KEEP] else 1
+    sizes[0], sizes[1], sizes[CAPACITY] = n_subjects, n_steps, capacity
+    _, _, _, _, end = carve_timeline(NOWHERE, n_steps, n)
+    allocate(address, TIMELINE, (end // WORD,))
+    _, end = carve_path(NOWHERE, capacity, n)
+    allocate(address, PATH, (end // WORD,))
+    _, _, _, end = scratch_of(address, NOWHERE, n_steps)
+    allocate_cleared(address, SCRATCH, (end // WORD,))
 
 
-def count_nonlinear(address: int) -> int:
-    """Fill the first and last column of `subjects`; return how many steps to make room for."""
-    table = open_table(address)
-    return count_all(read_records(table), integer_table(table, SUBJECTS))
+@allocating_kernel()
+def enlarge_path(address):  # type: ignore[no-untyped-def]
+    """Double the room for the path; keep the rows of the subjects that are done."""
+    n = floats(address, TOLERANCES).size - 1
+    sizes, progress, _, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
+    capacity = 2 * sizes[CAPACITY]
+    _, end = carve_path(NOWHERE, capacity, n)
+    allocate(address, LARGER, (end // WORD,))
+    old, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
+    new, _ = carve_path(start(address, LARGER), capacity, n)
+    for r in range(progress[1]):
+        new.methods[r] = old.methods[r]
+        for k in range(2):
+            new.times[r, k] = old.times[r, k]
+        for i in range(n):
+            new.states[r, i] = old.states[r, i]
+            for j in range(new.stages.shape[1]):
+                new.stages[r, j, i] = old.stages[r, j, i]
+    release(address, PATH)
+    move(address, LARGER, PATH)
+    sizes[CAPACITY] = capacity
+
+
+@allocating_kernel()
+def make_room_for_adjoints(address):  # type: ignore[no-untyped-def]
+    """Enter in a table what the backward walk returns and works on."""
+    records = read_records(address)
+    allocate_cleared(address, FIRST_ADJOINT + TIME, records.time.shape)
+    allocate_cleared(address, FIRST_ADJOINT + AMOUNT, records.amount.shape)
+    allocate_cleared(address, FIRST_ADJOINT + BIOAVAILABILITY, records.bioavailability.shape)
+    allocate_cleared(address, FIRST_ADJOINT + LAG, records.lag.shape)
+    allocate_cleared(address, FIRST_ADJOINT + RATE, records.rate.shape)
+    allocate_cleared(address, FIRST_ADJOINT + DURATION, records.duration.shape)
+    allocate_cleared(address, FIRST_ADJOINT + INTERVAL, records.interval.shape)
+    allocate_cleared(address, FIRST_ADJOINT + VALUES, float_table(address, VALUES).shape)
+    allocate_cleared(address, FIRST_ADJOINT + INITIAL, float_table(address, INITIAL).shape)
+    _, _, _, end = scratch_of(address, NOWHERE, integers(address, SUBJECTS)[1])
+    allocate_cleared(address, SCRATCH, (end // WORD,))
+
+
+@kernel()
+def walk(address):  # type: ignore[no-untyped-def]
+    """Solve the subjects that are left, in the room that there is; False where it is too small."""
+    return nonlinear.forward(read_problem(address))
+
+
+@kernel()
+def walk_back(address):  # type: ignore[no-untyped-def]
+    """Gather derivatives, in the room that was made."""
+    nonlinear.backward(read_problem(address))
 
 
 def solve_nonlinear(address: int) -> int:
-    """Solve the subjects that are left; return 1 where the path needs more room."""
-    return 0 if nonlinear.forward(read_problem(address)) else 1
+    """Solve a nonlinear system."""
+    make_room(address)
+    while not walk(address):
+        enlarge_path(address)
+    release(address, SCRATCH)
+    return 0
 
 
 def gather_nonlinear(address: int) -> int:
     """Gather derivatives after `solve_nonlinear`."""
-    nonlinear.backward(read_problem(address))
+    make_room_for_adjoints(address)
+    walk_back(address)
+    release(address, SCRATCH)
     return 0

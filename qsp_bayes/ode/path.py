@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qsp_bayes.ode.jit import allocating_kernel
+from qsp_bayes.ode.jit import inlined_kernel
+from qsp_bayes.ode.table import carve
 
 N_STAGES = 8
 """Stages that there is room for."""
@@ -64,15 +65,26 @@ class Room(NamedTuple):
     stages_bar: Any
 
 
-VECTORS = ("u", "T", "Y", "F", "b", "new", "scale", "error", "tau", "v", "Y_bar", "y_bar", "u_bar", "lam")
-"""Names in `Room` of the vectors over the states."""
+@inlined_kernel()
+def carve_path(at, capacity, n):  # type: ignore[no-untyped-def]
+    """Return the path that begins at `at`, and where it ends."""
+    times, at = carve(at, (capacity, 2), np.float64)
+    methods, at = carve(at, (capacity,), np.int64)
+    states, at = carve(at, (capacity, n), np.float64)
+    stages, at = carve(at, (capacity, N_STAGES, n), np.float64)
+    return Path(times, methods, states, stages), at
 
 
-@allocating_kernel()
-def name_room(vectors, stages_bar, p, p_bar, J, M, W):  # type: ignore[no-untyped-def]
-    """Name the vectors over the states (14, n), and the other working arrays."""
-    v = vectors
-    return Room(
-        p, v[0], J, W, v[1], v[2], v[3], v[4], v[5], v[6], v[7], M, v[8], v[9], v[10], v[11], v[12], p_bar, v[13],
-        stages_bar,
+@inlined_kernel()
+def carve_room(at, n, n_parameters, n_entries, n_factors):  # type: ignore[no-untyped-def]
+    """Return the working arrays that begin at `at`, and where they end."""
+    v, at = carve(at, (14, n), np.float64)
+    stages_bar, at = carve(at, (N_STAGES, n), np.float64)
+    p, at = carve(at, (2, n_parameters), np.float64)
+    entries, at = carve(at, (2, n_entries), np.float64)
+    W, at = carve(at, (n_factors,), np.float64)
+    room = Room(
+        p[0], v[0], entries[0], W, v[1], v[2], v[3], v[4], v[5], v[6], v[7], entries[1], v[8], v[9], v[10], v[11],
+        v[12], p[1], v[13], stages_bar,
     )  # fmt: skip
+    return room, at

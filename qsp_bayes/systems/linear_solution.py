@@ -24,8 +24,8 @@ def linear_states(
     events: Events,
     table: ParameterTable,
     observed: tuple[str, ...],
-) -> Variable:
-    """Observed states by record, (record, observed), from the exact engine.
+) -> dict[str, Variable]:
+    """Observed states, each by record, from the exact engine.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def linear_states(
         zero = pt.constant(0.0)
         affine = stack_rows([rowwise(form.affine.get(k, zero)) for k in structure.order], vector)
     initial = initial_rows(symbolic, table, structure.order)
-    outputs = LinearSolve(structure.general)(
+    states, *_ = LinearSolve(structure.general)(
         *deliveries(symbolic, position, events, table).values(),
         stack_rows([rowwise(value) for value in form.values], vector),
         affine,
@@ -63,4 +63,4 @@ def linear_states(
         position[[names.index(name) for name in observed]],
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
-    return outputs[0]
+    return {name: states[:, q] for q, name in enumerate(observed)}

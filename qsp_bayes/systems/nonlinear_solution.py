@@ -47,8 +47,8 @@ def nonlinear_states(
     table: ParameterTable,
     observed: tuple[str, ...],
     solver: Adaptive,
-) -> Variable:
-    """Observed states by record, (record, observed), from the integrators.
+) -> dict[str, Variable]:
+    """Observed states, each by record, from the integrators.
 
     Raises
     ------
@@ -67,7 +67,15 @@ def nonlinear_states(
     values = [rowwise(variable) for variable in equations.parameters.values()]
     names = list(symbolic.states)
     position = np.arange(len(names))
-    outputs = NonlinearSolve(compiled)(
+    options = [
+        events.carry == "locf",
+        solver.method,
+        solver.max_steps,
+        1,
+        compiled.autonomous,
+        compiled.n_factors,
+    ]
+    states, *_ = NonlinearSolve(compiled)(
         *deliveries(symbolic, position, events, table).values(),
         stack_rows(values, vector) if values else pt.zeros((0, 1)),
         initial_rows(symbolic, table, range(len(names))),
@@ -78,6 +86,6 @@ def nonlinear_states(
         np.array([names.index(name) for name in observed], np.int64),
         compiled.rows,
         compiled.columns,
-        np.array([events.carry == "locf", solver.method, solver.max_steps, 1, compiled.autonomous], np.int64),
+        np.array(options, np.int64),
     )
-    return outputs[0]
+    return {name: states[q] for q, name in enumerate(observed)}

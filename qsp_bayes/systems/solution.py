@@ -24,11 +24,10 @@ class Path:
         symbolic: SymbolicSystem,
         events: Events,
         table: ParameterTable,
-        states: Variable,
-        column: Mapping[str, int],
+        states: Mapping[str, Variable],
     ) -> None:
         self._symbolic, self._events, self._table = symbolic, events, table
-        self._states, self._column = states, column
+        self._states = states
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -45,7 +44,7 @@ class Path:
         graph = self._symbolic.outputs[output]
         values = self._table.at(rows)
         states = {
-            self._symbolic.states[name]: self._states[rows, self._column[name]]
+            self._symbolic.states[name]: self._states[name][rows]
             for name in states_of(self._symbolic, (output,))
         }
         time = {self._symbolic.time: pt.as_tensor_variable(self._events.time)[rows]}

@@ -76,7 +76,7 @@ def solve(
             "Linear() solves linear systems only, and some rate of this one depends on a state, or on time, other than "
             "proportionally. Leave `solver` out, or choose Rodas5P() or Tsit5()."
         )
-    return Path(symbolic, events, table, states, {name: q for q, name in enumerate(observed)})
+    return Path(symbolic, events, table, states)
 
 
 def given_values(
