@@ -83,6 +83,12 @@ def identifiers(equations: Equations) -> dict[Variable, str]:
     return chosen
 
 
+def check_equations(equations: Equations) -> None:
+    """Refuse equations with an operation that cannot be compiled, by the state where it occurs."""
+    graphs = {f"state {name!r}": [graph] for name, graph in equations.derivatives.items()}
+    check_available(graphs, "dx/dt")
+
+
 def fingerprint(equations: Equations) -> str:
     """Name equations by a hash of their operations and names, which takes no derivatives.
 
@@ -101,7 +107,7 @@ def fingerprint(equations: Equations) -> str:
     >>> fingerprint(decay) == fingerprint(growth)
     False
     """
-    check_available({name: [graph] for name, graph in equations.derivatives.items()}, "dx/dt")
+    check_equations(equations)
     names = identifiers(equations)
     graphs = [equations.derivatives[name] for name in equations.states]
     lines, results, _ = statements(graphs, names)
@@ -141,7 +147,7 @@ def source(equations: Equations) -> str:
         ...
         return 0
     """
-    check_available({name: [graph] for name, graph in equations.derivatives.items()}, "dx/dt")
+    check_equations(equations)
     derivatives = derive(equations)
     names = identifiers(equations)
     plan = Elimination(len(equations.states), tuple(derivatives.jacobian))
@@ -155,22 +161,28 @@ def source(equations: Equations) -> str:
         "USABLE": USABLE,
     }
     arrays = {"ROWS": [i for i, _ in plan.entries], "COLUMNS": [j for _, j in plan.entries]} | tables(plan)
-    text = [
-        '"""Written by qsp_bayes.ode.codegen: a change here is lost, one there makes a new file."""',
-        "",
-        f"from math import {', '.join(FROM_MATH)}",
-        "",
-        "import numpy as np",
-        "",
-        f"from qsp_bayes.ode.scalars import {', '.join(FROM_SCALARS)}",
-        "from qsp_bayes.ode.straight import straight_line",
-        "",
-        *(f"{name} = {value}" for name, value in facts.items()),
-        *(line for name, values in arrays.items() for line in table(name, values)),
-    ]
+    text = [f"{name} = {value}" for name, value in facts.items()]
+    text += [line for name, values in arrays.items() for line in table(name, values)]
     for function, arguments in SIGNATURES.items():
         text += ["", "", *definition(function, arguments, bodies[function])]
-    return "\n".join(text) + "\n"
+    words = set(re.findall(r"\w+", "\n".join(text)))
+    imports = {
+        "math": FROM_MATH,
+        "qsp_bayes.ode.scalars": FROM_SCALARS,
+        "qsp_bayes.ode.straight": ["straight_line"],
+    }
+    head = [
+        '"""Written by qsp_bayes.ode.codegen: a change here is lost, one there makes a new file."""',
+        *["", "import numpy as np"],
+        *(
+            f"from {module} import {name}"
+            for module, available in imports.items()
+            for name in available
+            if name in words
+        ),
+        "",
+    ]
+    return "\n".join(head + text) + "\n"
 
 
 def bodies_of_graphs(

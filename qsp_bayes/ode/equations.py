@@ -57,6 +57,9 @@ class Equations:
         known = {self.time, *self.states.values(), *self.parameters.values()}
         if len(known) != 1 + len(self.states) + len(self.parameters):
             raise SolverError("two of the time, the states and the parameters are one variable.")
+        for variable in self.variables:
+            if getattr(variable.type, "ndim", None) != 0 or variable.type.dtype != "float64":
+                raise SolverError(f"{variable} is a {variable.type}. Make it a float64 scalar.")
         for name, graph in self.derivatives.items():
             if getattr(graph.type, "ndim", None) != 0:
                 raise SolverError(f"state {name!r}: the derivative is a {graph.type}, not a scalar.")

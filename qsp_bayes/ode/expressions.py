@@ -148,16 +148,16 @@ def check_available(graphs: Mapping[str, Sequence[Variable]], what: str) -> None
     Parameters
     ----------
     graphs : mapping of str to sequence of Variable
-        Graphs by the state that they belong to.
+        Graphs by what they belong to, such as "state 'drug'".
     what : str
         What the graphs are, for the message.
 
     Raises
     ------
     SolverError
-        Naming the state, the operation, and those that there are.
+        Naming the owner, the operation, and those that there are.
     """
-    for state, outputs in graphs.items():
+    for owner, outputs in graphs.items():
         for node in toposort(list(outputs)):
             operation = scalar_operation(node)
             name = None
@@ -171,7 +171,7 @@ def check_available(graphs: Mapping[str, Sequence[Variable]], what: str) -> None
                 name = f"{type(operation).__name__} of integers"
             if name is not None:
                 raise SolverError(
-                    f"state {state!r}: {what} holds the operation {name}, which cannot be compiled. "
+                    f"{owner}: {what} holds the operation {name}, which cannot be compiled. "
                     f"Write it with others: {', '.join(sorted(kind.__name__ for kind in TABLE))}."
                 )
 

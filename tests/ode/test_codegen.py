@@ -451,6 +451,15 @@ def test_what_cannot_be_compiled_is_refused_by_name(slope, words):
         source(equations(["drug", "effect"], ["k"], lambda m, t, y, p: [-y[0], slope(y[1], p[0])]))
 
 
+def test_a_derivative_that_cannot_be_compiled_is_refused_by_name():
+    with pytest.raises(
+        SolverError, match=r"state 'effect': a derivative of dx/dt holds the operation PolyGamma"
+    ):
+        source(equations(["effect"], [], lambda m, t, y, p: [pt.tri_gamma(y[0])]))
+    with pytest.raises(SolverError, match=r"parameter 'k': a derivative by it holds the operation PolyGamma"):
+        source(equations(["effect"], ["k"], lambda m, t, y, p: [pt.tri_gamma(p[0])]))
+
+
 def test_the_second_load_derives_and_compiles_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compiled, "compiled", {})
