@@ -16,16 +16,17 @@ import pytensor
 from pytensor.graph.basic import Variable
 
 from qsp_bayes.ode.derivatives import Derivatives, derive
+from qsp_bayes.ode.elimination import USABLE, functions, tables
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.expressions import (
     FROM_MATH,
     FROM_SCALARS,
     check_available,
     generated_names,
-    statements,
 )
 from qsp_bayes.ode.jit import KERNEL_VERSION
-from qsp_bayes.ode.sparse import USABLE, Elimination, functions, tables
+from qsp_bayes.ode.sparse import Elimination
+from qsp_bayes.ode.statements import statements
 
 SIGNATURES = {
     "slopes": "t, y, p, u, out",

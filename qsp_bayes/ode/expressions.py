@@ -1,8 +1,7 @@
-"""How scalar graphs are written as Python: one table of operations, one line for each."""
+"""How one scalar operation is written as Python: one table, and what is not in it is refused."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -226,62 +225,6 @@ def _cast(argument: str, before: str, after: str) -> str:
             else argument
         )
     return f"{argument} != 0.0" if after == "bool" else f"choose({argument}, 1.0, 0.0)"
-
-
-def statements(
-    outputs: Sequence[Variable], names: Mapping[Variable, str]
-) -> tuple[list[str], list[str], set[Variable]]:
-    """Write graphs as assignments, each operation once.
-
-    Parameters
-    ----------
-    outputs : sequence of Variable
-    names : mapping of Variable to str
-        What the variables that the graphs start from are called.
-
-    Returns
-    -------
-    lines : list of str
-        In an order in which they can be executed.
-    results : list of str
-        What each output is called in them.
-    used : set of Variable
-        Those of `names` that occur.
-
-    Examples
-    --------
-    >>> import pytensor.tensor as pt
-    >>> x = pt.dscalar("x")
-    >>> statements([pt.exp(x) * x], {x: "x"})[:2]
-    (['exp_0 = exp(x)', 'product_1 = exp_0 * x'], ['product_1'])
-    """
-    known = dict(names)
-    lines: list[str] = []
-    used: set[Variable] = set()
-
-    def reference(variable: Variable) -> str:
-        if variable in names:
-            used.add(variable)
-        elif isinstance(variable, Constant):
-            return literal(variable)
-        return known[variable]
-
-    for node in toposort(list(outputs)):
-        text = expression(node, reference)
-        if text.isidentifier() or math.isfinite(_number(text)):
-            known[node.outputs[0]] = text
-            continue
-        operation = scalar_operation(node)
-        known[node.outputs[0]] = f"{TABLE[type(operation)].label}_{len(lines)}"
-        lines.append(f"{known[node.outputs[0]]} = {text}")
-    return lines, [reference(variable) for variable in outputs], used
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text.strip("()"))
-    except ValueError:
-        return math.nan
 
 
 def generated_names() -> Iterable[str]:

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qsp_bayes.errors import SolverError
-from qsp_bayes.ode import compiled, sparse
+from qsp_bayes.ode import compiled, elimination, sparse
 from qsp_bayes.ode.codegen import SIGNATURES, identifiers, source
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.equations import Equations
@@ -268,12 +268,12 @@ def test_random_graphs_against_differences(trees):
 
 def executed(plan):
     """The solver's functions run by Python itself, as they stand in the text."""
-    tables = {name: list(values) for name, values in sparse.tables(plan).items()}
+    tables = {name: list(values) for name, values in elimination.tables(plan).items()}
     facts = {"N_STATES": plan.n_states, "N_ENTRIES": len(plan.entries), "N_FACTORS": plan.n_factors}
-    space = {**tables, **facts, "USABLE": float(sparse.USABLE)}
-    for name, body in sparse.functions(plan).items():
+    space = {**tables, **facts, "USABLE": float(elimination.USABLE)}
+    for name, body in elimination.functions(plan).items():
         exec("\n    ".join([f"def {name}({SIGNATURES[name]}):", *body]), space)
-    return SimpleNamespace(**{name: space[name] for name in sparse.functions(plan)})
+    return SimpleNamespace(**{name: space[name] for name in elimination.functions(plan)})
 
 
 @settings(max_examples=60, deadline=None)
