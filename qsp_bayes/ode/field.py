@@ -58,9 +58,15 @@ def at(array, row):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
+def stage_at(stages, r, k):  # type: ignore[no-untyped-def]
+    """Address of stage k of row r of a path."""
+    return stages.ctypes.data + (r * stages.shape[1] + k) * stages.shape[2] * DOUBLE
+
+
+@inlined_kernel()
 def slopes(field, t, y, p, u, out):  # type: ignore[no-untyped-def]
-    """Set out = f(t, y, p) + u; y is the address of a state."""
-    call(field.slopes, t, y, p.ctypes.data, u.ctypes.data, out.ctypes.data)
+    """Set out = f(t, y, p) + u; y and out are addresses."""
+    call(field.slopes, t, y, p.ctypes.data, u.ctypes.data, out)
 
 
 @inlined_kernel()
@@ -77,20 +83,20 @@ def factor(field, J, shift, W):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def solve(field, W, b):  # type: ignore[no-untyped-def]
-    """Solve (shift I - J) x = b in place."""
-    call(field.solve, W.ctypes.data, b.ctypes.data)
+    """Solve (shift I - J) x = b in place; b is an address."""
+    call(field.solve, W.ctypes.data, b)
 
 
 @inlined_kernel()
 def solve_transposed(field, W, b):  # type: ignore[no-untyped-def]
-    """Solve (shift I - J)^T x = b in place."""
-    call(field.solve_transposed, W.ctypes.data, b.ctypes.data)
+    """Solve (shift I - J)^T x = b in place; b is an address."""
+    call(field.solve_transposed, W.ctypes.data, b)
 
 
 @inlined_kernel()
 def pull(field, t, y, p, v, y_bar, p_bar):  # type: ignore[no-untyped-def]
-    """Add the derivatives of v . f(t, y, p) with respect to y and p."""
-    call(field.pull, t, y, p.ctypes.data, v.ctypes.data, y_bar.ctypes.data, p_bar.ctypes.data)
+    """Add the derivatives of v . f(t, y, p) with respect to y and p; y and v are addresses."""
+    call(field.pull, t, y, p.ctypes.data, v, y_bar.ctypes.data, p_bar.ctypes.data)
 
 
 @inlined_kernel()

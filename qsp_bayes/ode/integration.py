@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from qsp_bayes.ode import rodas5p, tsit5
-from qsp_bayes.ode.field import at, jacobian, slopes
+from qsp_bayes.ode.field import at, jacobian, slopes, stage_at
 from qsp_bayes.ode.jit import inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.timeline import RECORD, TIME
@@ -38,10 +38,11 @@ FLOOR = 1e-3
 SHORTEST = 1e-15
 """Step that is too small, as a share of the interval."""
 SMALLEST, LARGEST, SAFETY = 0.2, 6.0, 0.9
-STABLE = 3.25
-"""Size of h times an eigenvalue up to which Tsit5 is stable, or nearly so."""
-STIFF_STEPS, NONSTIFF_STEPS = 15, 10
-"""Steps that must look stiff, or not, before the method changes."""
+STABLE = 1.5
+"""Size of h times an eigenvalue below which Tsit5 is used. (It is stable up to about 3.5, but already near that bound
+the derivatives, whose errors the control does not see, are much worse than the states.)"""
+NONSTIFF_STEPS = 3
+"""Steps in a row that must not look stiff before Tsit5 takes over."""
 
 
 @inlined_kernel()
@@ -66,7 +67,7 @@ def error_norm(tolerances, room, path, r, overall):  # type: ignore[no-untyped-d
 @inlined_kernel()
 def overall_size(field, room, path, r, t, end):  # type: ignore[no-untyped-def]
     """Largest size that any state has had, or may come to have where all are 0; sets `F`. Infinite for a bad slope."""
-    slopes(field, t, at(path.states, r), room.p, room.u, room.F)
+    slopes(field, t, at(path.states, r), room.p, room.u, room.F.ctypes.data)
     overall, total, reach = 0.0, 0.0, 0.0
     for i in range(room.scale.size):
         overall = max(overall, room.scale[i])
@@ -92,7 +93,7 @@ def first_length(field, tolerances, room, path, r, t, end, overall):  # type: ig
     h = min(0.01 * size / slope if size > 1e-5 else 1e-6 * span, span)
     for i in range(n):
         room.Y[i] = path.states[r, i] + h * room.F[i]
-    slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b)
+    slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b.ctypes.data)
     bend = 0.0
     for i in range(n):
         scale = tolerance(i, abs(path.states[r, i]), tolerances, room, overall)
@@ -116,15 +117,21 @@ def jacobian_norm(field, room):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def next_method(method, signs, h, field, room, path, r):  # type: ignore[no-untyped-def]
-    """Method of the next step, and how many steps in a row have spoken for the other one."""
-    if method == NONSTIFF:
-        if tsit5.stiffness(h, room, path, r) < STABLE:
-            return NONSTIFF, max(0, signs - 1)
-        return (STIFF, 0) if signs + 1 >= STIFF_STEPS else (NONSTIFF, signs + 1)
-    if h * jacobian_norm(field, room) > 0.5 * STABLE:
+def next_method(method, signs, h, field, room):  # type: ignore[no-untyped-def]
+    """Method of the next step, given J at its start, and how many steps in a row have spoken for Tsit5."""
+    if h * jacobian_norm(field, room) > STABLE:
         return STIFF, 0
-    return (NONSTIFF, 0) if signs + 1 >= NONSTIFF_STEPS else (STIFF, signs + 1)
+    return NONSTIFF if method == NONSTIFF or signs + 1 >= NONSTIFF_STEPS else STIFF, signs + 1
+
+
+@inlined_kernel()
+def first_stage(used, field, t, room, path, r, last):  # type: ignore[no-untyped-def]
+    """Set the first stage of Tsit5 to the slope at the start, which is the last stage of a step of Tsit5 before."""
+    if used == NONSTIFF:
+        for i in range(room.F.size):
+            path.stages[r, 0, i] = path.stages[last, 6, i]
+    else:
+        slopes(field, t, at(path.states, r), room.p, room.u, stage_at(path.stages, r, 0))
 
 
 @inlined_kernel()
@@ -157,7 +164,13 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
     if not math.isfinite(overall):
         return r, method, NOT_FINITE
     h, span = first_length(field, tolerances, room, path, r, t, end, overall), end - t
-    before, signs, fresh, rejected = math.log(1e-4), 0, True, False
+    before, signs, rejected = math.log(1e-4), 0, False
+    if automatic or method == STIFF:
+        jacobian(field, t, at(path.states, r), room.p, room.J, room.T)
+    if automatic:
+        method, signs = next_method(method, signs, h, field, room)
+    if method == NONSTIFF:
+        first_stage(STIFF, field, t, room, path, r, r)
     while t < end:
         if problem.progress[2] >= options[MAX_STEPS]:
             return r, method, TOO_MANY
@@ -169,13 +182,6 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
         if not (t + h > t and h > SHORTEST * span):
             return r, method, TOO_SMALL
         problem.progress[2] += 1
-        if fresh:
-            if method == STIFF:
-                jacobian(field, t, at(path.states, r), room.p, room.J, room.T)
-            else:  # `F` holds the slope at the start, from the search for h or the step before
-                for i in range(n):
-                    path.stages[r, 0, i] = room.F[i]
-            fresh = False
         done = True
         if method == STIFF:
             done = rodas5p.attempt(field, t, h, room, path, r)
@@ -188,22 +194,25 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             path.times[r, LENGTH] = h
             path.methods[r] = method
             k = report(problem, method, k, stop, t, h, until, r)
-            used = method
-            if automatic:
-                method, signs = next_method(method, signs, h, field, room, path, r)
             if keep:
                 r += 1
             for i in range(n):
                 path.states[r, i] = room.new[i]
                 room.scale[i] = max(room.scale[i], abs(room.new[i]))
                 overall = max(overall, room.scale[i])
-            t, fresh = until, True
-            if method == NONSTIFF and used == STIFF and t < end:
-                slopes(field, t, at(path.states, r), room.p, room.u, room.F)
+            t = until
             size = math.log(max(error, 1e-10))
             factor = SAFETY * math.exp(0.08 * before - 0.14 * size)
             h *= min(1.0 if rejected else LARGEST, max(SMALLEST, factor))
             before, rejected = max(size, math.log(1e-4)), False
+            if t < end:
+                used = method
+                if automatic or method == STIFF:
+                    jacobian(field, t, at(path.states, r), room.p, room.J, room.T)
+                if automatic:
+                    method, signs = next_method(method, signs, h, field, room)
+                if method == NONSTIFF:
+                    first_stage(used, field, t, room, path, r, r - keep)
         else:
             rejected = True
             h *= max(SMALLEST, SAFETY * error**-0.2) if error < np.inf else 0.1

@@ -21,8 +21,8 @@ from qsp_bayes.ode.integration import (
     FULL,
     IMPOSSIBLE,
     METHOD,
-    NONSTIFF,
     NOT_FINITE,
+    STIFF,
     advance,
     retreat,
 )
@@ -185,7 +185,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     problem.progress[2] = 0
     method = problem.options[METHOD]
     if method == AUTOMATIC:
-        method = NONSTIFF
+        method = STIFF
     if r >= problem.path.methods.size:
         return r, FULL
     t = min(0.0, steps[first, TIME])
@@ -257,7 +257,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
 def hamiltonian(problem, t, y):  # type: ignore[no-untyped-def]
     """Lam . dx/dt for the state at an address."""
     room, total = problem.room, 0.0
-    slopes(problem.field, t, y, room.p, room.u, room.F)
+    slopes(problem.field, t, y, room.p, room.u, room.F.ctypes.data)
     for i in range(room.F.size):
         total += room.lam[i] * room.F[i]
     return total

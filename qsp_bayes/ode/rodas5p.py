@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode.field import at, factor, pull, pull_jacobian, slopes, solve, solve_transposed
+from qsp_bayes.ode.field import at, factor, pull, pull_jacobian, slopes, solve, solve_transposed, stage_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.unrolled import combination, spreading
@@ -91,29 +91,31 @@ ORDER = 5
 
 (Y1, Y2, Y3, Y4, Y5, Y6, Y7) = (combination(row) for row in A[1:])
 at_end = combination(END)
-(C1, C2, C3, C4, C5, C6, C7) = (combination(row, start="y[i]") for row in C[1:])
+(C1, C2, C3, C4, C5, C6, C7) = (
+    combination(row, start=f"K[r, {k}, i]", out=f"K[r, {k}, i]") for k, row in enumerate(C[1:], start=1)
+)
 (Y1_back, Y2_back, Y3_back, Y4_back, Y5_back, Y6_back, Y7_back) = (spreading(row) for row in A[1:])
 from_end = spreading(END)
-(C1_back, C2_back, C3_back, C4_back, C5_back, C6_back, C7_back) = (spreading(row) for row in C[1:])
+(C1_back, C2_back, C3_back, C4_back, C5_back, C6_back, C7_back) = (
+    spreading(row, source=f"K[{k}, i]") for k, row in enumerate(C[1:], start=1)
+)
 
 
 @inlined_kernel()
 def finish_stage(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Turn the right-hand side of stage k into the stage."""
+    """Turn the right-hand side of stage k, which stands in its place, into the stage."""
     if field.autonomous == 0:
-        for i in range(room.b.size):
-            room.b[i] += h * SLANT[k] * room.T[i]
-    solve(field, room.W, room.b)
-    for i in range(room.b.size):
-        path.stages[r, k, i] = room.b[i]
+        for i in range(room.T.size):
+            path.stages[r, k, i] += h * SLANT[k] * room.T[i]
+    solve(field, room.W, stage_at(path.stages, r, k))
 
 
 @inlined_kernel()
 def stage(k, state_of, right_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Stage k."""
     state_of(path.states, path.stages, r, 1.0, room.Y)
-    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, room.F)
-    right_of(room.F, path.stages, r, 1.0 / h, room.b)
+    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, stage_at(path.stages, r, k))
+    right_of(path.states, path.stages, r, 1.0 / h, room.Y)
     finish_stage(k, field, h, room, path, r)
 
 
@@ -122,7 +124,7 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Try a step from row r, given J and T there; False where it cannot be made. Sets `new` and `error`."""
     if not factor(field, room.J, 1.0 / (GAMMA * h), room.W):
         return False
-    slopes(field, t, at(path.states, r), room.p, room.u, room.b)
+    slopes(field, t, at(path.states, r), room.p, room.u, stage_at(path.stages, r, 0))
     finish_stage(0, field, h, room, path, r)
     stage(1, Y1, C1, field, t, h, room, path, r)
     stage(2, Y2, C2, field, t, h, room, path, r)
@@ -167,28 +169,25 @@ def dense_adjoint(x, i, cotangent, room):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def begin_stage_adjoint(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Take the adjoint of stage k through its linear system: `v` is that of the right-hand side."""
-    v = room.v
-    for i in range(v.size):
-        v[i] = room.stages_bar[k, i]
-    solve_transposed(field, room.W, v)
+    """Take the adjoint of stage k through its linear system: in its place stands that of the right-hand side."""
+    solve_transposed(field, room.W, at(room.stages_bar, k))
     for q in range(field.rows.size):
-        room.M[q] += v[field.rows[q]] * path.stages[r, k, field.columns[q]]
-    for i in range(v.size):
-        room.u_bar[i] += v[i]
+        room.M[q] += room.stages_bar[k, field.rows[q]] * path.stages[r, k, field.columns[q]]
+    for i in range(room.u_bar.size):
+        room.u_bar[i] += room.stages_bar[k, i]
     if field.autonomous == 0:
-        for i in range(v.size):
-            room.tau[i] += h * SLANT[k] * v[i]
+        for i in range(room.tau.size):
+            room.tau[i] += h * SLANT[k] * room.stages_bar[k, i]
 
 
 @inlined_kernel()
 def stage_adjoint(k, state_of, state_back, right_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Adjoint of stage k."""
     begin_stage_adjoint(k, field, h, room, path, r)
-    right_back(room.v, 1.0 / h, room.stages_bar)
+    right_back(room.u_bar, 1.0 / h, room.stages_bar)
     state_of(path.states, path.stages, r, 1.0, room.Y)
     zero(room.Y_bar)
-    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.v, room.Y_bar, room.p_bar)
+    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, at(room.stages_bar, k), room.Y_bar, room.p_bar)
     state_back(room.Y_bar, 1.0, room.stages_bar)
     for i in range(room.y_bar.size):
         room.y_bar[i] += room.Y_bar[i]
@@ -215,6 +214,6 @@ def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
     stage_adjoint(2, Y2, Y2_back, C2_back, field, t, h, room, path, r)
     stage_adjoint(1, Y1, Y1_back, C1_back, field, t, h, room, path, r)
     begin_stage_adjoint(0, field, h, room, path, r)
-    pull(field, t, at(path.states, r), room.p, room.v, room.y_bar, room.p_bar)
+    pull(field, t, at(path.states, r), room.p, at(room.stages_bar, 0), room.y_bar, room.p_bar)
     pull_jacobian(field, t, at(path.states, r), room.p, room.M, room.tau, room.y_bar, room.p_bar)
     assign(room.lam, room.y_bar)

@@ -76,8 +76,8 @@ class Adaptive(Solver):
 class Automatic(Adaptive):
     """Tsit5 while the system is not stiff, Rodas5P while it is.
 
-    A subject starts with Tsit5. After 15 steps at the limit of its stability Rodas5P takes over, and hands back when
-    ten steps in a row would have been stable.
+    A subject starts with Rodas5P. Tsit5 takes over when three steps in a row are so short that it would be far from the
+    limit of its stability, and hands back at the first step that is not.
     """
 
     method = AUTOMATIC

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode.field import at, pull, slopes
+from qsp_bayes.ode.field import at, pull, slopes, stage_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.unrolled import combination, spreading
@@ -67,34 +67,20 @@ from_end = spreading(END)
 def stage(k, state_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Stage k."""
     state_of(path.states, path.stages, r, h, room.Y)
-    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, room.F)
-    for i in range(room.F.size):
-        path.stages[r, k, i] = room.F[i]
+    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, stage_at(path.stages, r, k))
 
 
 @inlined_kernel()
 def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Try a step from row r, given its first stage. Sets `new`, `error`, and `F`, the slope at the end."""
+    """Try a step from row r, given its first stage. Sets `new` and `error`; the last stage is the slope at the end."""
     stage(1, Y1, field, t, h, room, path, r)
     stage(2, Y2, field, t, h, room, path, r)
     stage(3, Y3, field, t, h, room, path, r)
     stage(4, Y4, field, t, h, room, path, r)
     stage(5, Y5, field, t, h, room, path, r)
     at_end(path.states, path.stages, r, h, room.new)
-    slopes(field, t + h, room.new.ctypes.data, room.p, room.u, room.F)
-    for i in range(room.F.size):
-        path.stages[r, 6, i] = room.F[i]
+    slopes(field, t + h, room.new.ctypes.data, room.p, room.u, stage_at(path.stages, r, 6))
     of_error(path.states, path.stages, r, h, room.error)
-
-
-@inlined_kernel()
-def stiffness(h, room, path, r):  # type: ignore[no-untyped-def]
-    """Size of h times the dominant eigenvalue, from the two slopes that stages 6 and 7 took at the same time."""
-    slope, state = 0.0, 0.0
-    for i in range(room.new.size):
-        slope += (path.stages[r, 6, i] - path.stages[r, 5, i]) ** 2
-        state += (room.new[i] - room.Y[i]) ** 2
-    return h * np.sqrt(slope / state) if state > 0.0 else 0.0
 
 
 @inlined_kernel()
@@ -138,15 +124,13 @@ def dense_adjoint(x, i, h, cotangent, room):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def stage_adjoint(k, state_of, state_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Adjoint of stage k."""
-    for i in range(room.v.size):
-        room.v[i] = room.stages_bar[k, i]
-        room.u_bar[i] += room.v[i]
     state_of(path.states, path.stages, r, h, room.Y)
     zero(room.Y_bar)
-    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.v, room.Y_bar, room.p_bar)
+    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, at(room.stages_bar, k), room.Y_bar, room.p_bar)
     state_back(room.Y_bar, h, room.stages_bar)
     for i in range(room.y_bar.size):
         room.y_bar[i] += room.Y_bar[i]
+        room.u_bar[i] += room.stages_bar[k, i]
 
 
 @inlined_kernel()
@@ -157,11 +141,10 @@ def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
     """
     t, h = path.times[r, START], path.times[r, LENGTH]
     if observed:
-        for i in range(room.v.size):
-            room.v[i] = room.stages_bar[6, i]
-            room.u_bar[i] += room.v[i]
         at_end(path.states, path.stages, r, h, room.Y)
-        pull(field, t + h, room.Y.ctypes.data, room.p, room.v, room.lam, room.p_bar)
+        pull(field, t + h, room.Y.ctypes.data, room.p, at(room.stages_bar, 6), room.lam, room.p_bar)
+        for i in range(room.u_bar.size):
+            room.u_bar[i] += room.stages_bar[6, i]
     from_end(room.lam, h, room.stages_bar)
     for i in range(room.lam.size):
         room.y_bar[i] += room.lam[i]
@@ -170,8 +153,7 @@ def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
     stage_adjoint(3, Y3, Y3_back, field, t, h, room, path, r)
     stage_adjoint(2, Y2, Y2_back, field, t, h, room, path, r)
     stage_adjoint(1, Y1, Y1_back, field, t, h, room, path, r)
-    for i in range(room.v.size):
-        room.v[i] = room.stages_bar[0, i]
-        room.u_bar[i] += room.v[i]
-    pull(field, t, at(path.states, r), room.p, room.v, room.y_bar, room.p_bar)
+    pull(field, t, at(path.states, r), room.p, at(room.stages_bar, 0), room.y_bar, room.p_bar)
+    for i in range(room.u_bar.size):
+        room.u_bar[i] += room.stages_bar[0, i]
     assign(room.lam, room.y_bar)

@@ -12,7 +12,7 @@ from typing import Any
 from qsp_bayes.ode.jit import inlined_kernel
 
 
-def combination(coefficients: Sequence[float], start: str = "y[r, i]") -> Any:
+def combination(coefficients: Sequence[float], start: str = "y[r, i]", out: str = "out[i]") -> Any:
     """Return the kernel ``combine(y, K, r, scale, out)``: out = y[r] + scale * sum of c[j] K[r, j].
 
     Parameters
@@ -20,7 +20,9 @@ def combination(coefficients: Sequence[float], start: str = "y[r, i]") -> Any:
     coefficients : sequence of float
         Those that are 0 cost nothing.
     start : str
-        What the sum is added to; ``"y[i]"`` where `y` is one vector.
+        What the sum is added to.
+    out : str
+        Where it goes; ``"K[r, 3, i]"`` puts it in the place of stage 3, and `out` then only has the right length.
 
     Examples
     --------
@@ -33,12 +35,11 @@ def combination(coefficients: Sequence[float], start: str = "y[r, i]") -> Any:
     """
     terms = [f"{float(c)!r} * K[r, {j}, i]" for j, c in enumerate(coefficients) if c != 0.0]
     total = f" + scale * ({' + '.join(terms)})" if terms else ""
-    return compiled(
-        f"def combine(y, K, r, scale, out):\n    for i in range(out.size):\n        out[i] = {start}{total}\n"
-    )
+    loop = "    for i in range(out.size):\n"
+    return compiled(f"def combine(y, K, r, scale, out):\n{loop}        {out} = {start}{total}\n")
 
 
-def spreading(coefficients: Sequence[float]) -> Any:
+def spreading(coefficients: Sequence[float], source: str = "x[i]") -> Any:
     """Return the kernel ``spread(x, scale, K)``, the transpose of `combination`: K[j] += scale * c[j] x.
 
     Examples
@@ -50,7 +51,7 @@ def spreading(coefficients: Sequence[float]) -> Any:
     [1.0, 0.0, 1.5]
     """
     lines = [f"        K[{j}, i] += {float(c)!r} * scaled\n" for j, c in enumerate(coefficients) if c != 0.0]
-    loop = "    for i in range(x.size):\n        scaled = scale * x[i]\n"
+    loop = f"    for i in range(x.size):\n        scaled = scale * {source}\n"
     return compiled(f"def spread(x, scale, K):\n{loop}{''.join(lines)}")
 
 
