@@ -1,8 +1,4 @@
-"""The callbacks of the linear engine: tables of arrays in, kernels run.
-
-The rows of a table are, in this order: its own length; the float inputs; the integer inputs; the structure; then
-what the callback needs besides. The names below are the rows.
-"""
+"""The callbacks of the linear engine: they take the address of a table of arrays, make room, and run kernels."""
 
 from __future__ import annotations
 
@@ -10,126 +6,33 @@ import numpy as np
 
 from qsp_bayes.ode import linear
 from qsp_bayes.ode.decomposition import decompose_general, decompose_trees
-from qsp_bayes.ode.jit import (
-    allocating_kernel,
-    float_block,
-    float_table,
-    floats,
-    integer_table,
-    integers,
-    kernel,
-    number_block,
-    number_table,
-    open_table,
+from qsp_bayes.ode.jit import allocating_kernel, kernel
+from qsp_bayes.ode.problem import (
+    AFFINE,
+    AMOUNT,
+    BIOAVAILABILITY,
+    DURATION,
+    FIRST_ADJOINT,
+    INITIAL,
+    INTERVAL,
+    LAG,
+    MODES,
+    NOWHERE,
+    OBSERVED,
+    RATE,
+    SCRATCH,
+    STATES,
+    TIME,
+    TRACE,
+    VALUES,
+    carve_modes,
+    carve_scratch,
+    carve_trace,
+    read_matrix,
+    read_problem,
+    read_records,
 )
-from qsp_bayes.ode.records import Records
-from qsp_bayes.ode.work import name_arrays
-
-FLOAT_INPUTS = (
-    "time",
-    "amount",
-    "bioavailability",
-    "lag",
-    "rate",
-    "duration",
-    "interval",
-    "values",
-    "affine",
-    "initial",
-)
-"""Inputs with derivatives."""
-INTEGER_INPUTS = ("subject", "row", "evid", "state", "additional", "steady_state")
-STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "block_of", "parents", "observed", "options")
-INPUTS = (*FLOAT_INPUTS, *INTEGER_INPUTS, *STRUCTURE_INPUTS)
-TRACE = ("steps", "codes", "modes", "subjects")
-MODES = ("w", "V", "inverse", "mode")
-WORK = ("vectors", "matrices", "real_vectors", "real_matrices")
-
-N_DYNAMIC, LOCF = range(2)
-"""Entries of the `options` input."""
-
-FIRST_INPUT = 1
-FIRST_TRACE = FIRST_INPUT + len(INPUTS)
-TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, AFFINE, INITIAL = range(
-    FIRST_INPUT, FIRST_INPUT + len(FLOAT_INPUTS)
-)
-SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(INITIAL + 1, INITIAL + 1 + len(INTEGER_INPUTS))
-PATTERN, REACHABLE, BLOCKS, BLOCK_OF, PARENTS, OBSERVED, OPTIONS = range(STEADY_STATE + 1, FIRST_TRACE)
-STEPS, CODES, ALONG, SUBJECTS = range(FIRST_TRACE, FIRST_TRACE + len(TRACE))
-FIRST_MODES = FIRST_TRACE + len(TRACE)
-STATES = FIRST_MODES + len(MODES)
-FIRST_WORK = STATES + 1
-FIRST_WAITING = FIRST_WORK + len(WORK)
-FIRST_ADJOINT = FIRST_WAITING + 2
-STEP_BARS = FIRST_ADJOINT + len(FLOAT_INPUTS)
-N_ROWS = STEP_BARS + 1
-N_STEP_BARS = 4
-"""Derivatives that a special step returns: of its value, lag, duration and interval."""
-
-
-@allocating_kernel()
-def read_records(table):  # type: ignore[no-untyped-def]
-    """Return the records of a table."""
-    return Records(
-        integers(table, SUBJECT),
-        integers(table, ROW),
-        floats(table, TIME),
-        integers(table, EVID),
-        integer_table(table, STATE),
-        floats(table, AMOUNT),
-        float_table(table, BIOAVAILABILITY),
-        float_table(table, LAG),
-        float_table(table, RATE),
-        float_table(table, DURATION),
-        floats(table, INTERVAL),
-        integers(table, ADDITIONAL),
-        integers(table, STEADY_STATE),
-        integers(table, OPTIONS)[LOCF] > 0,
-    )
-
-
-@allocating_kernel()
-def read_matrix(table):  # type: ignore[no-untyped-def]
-    """Return the system of a table."""
-    return linear.Matrix(
-        integer_table(table, PATTERN),
-        integer_table(table, REACHABLE),
-        integers(table, BLOCKS),
-        integers(table, BLOCK_OF),
-        integers(table, PARENTS),
-        integers(table, OPTIONS)[N_DYNAMIC],
-        float_table(table, VALUES),
-        float_table(table, AFFINE),
-        float_table(table, INITIAL),
-    )
-
-
-@allocating_kernel()
-def read_trace(table, number):  # type: ignore[no-untyped-def]
-    """Return the trace of a table."""
-    return linear.Trace(
-        float_table(table, STEPS),
-        integer_table(table, CODES),
-        number_block(table, ALONG, number),
-        integer_table(table, SUBJECTS),
-    )
-
-
-@allocating_kernel()
-def read_modes(table, number):  # type: ignore[no-untyped-def]
-    """Return the eigen-decomposition of a table."""
-    return linear.Modes(
-        number_table(table, FIRST_MODES, number),
-        number_block(table, FIRST_MODES + 1, number),
-        number_block(table, FIRST_MODES + 2, number),
-        integers(table, FIRST_MODES + 3),
-    )
-
-
-def count(address: int) -> int:
-    """Fill the first and last column of `subjects`; return how many steps to make room for."""
-    table = open_table(address)
-    return linear.count_all(read_records(table), integer_table(table, SUBJECTS))
+from qsp_bayes.ode.table import WORD, allocate, allocate_cleared, integers, release, start
 
 
 @kernel()
@@ -145,76 +48,98 @@ def horizon(time):  # type: ignore[no-untyped-def]
 
 
 @allocating_kernel()
-def read_adjoints(table):  # type: ignore[no-untyped-def]
-    """Return the derivatives of a table (those that only the backward walk has; empty before)."""
-    return linear.Adjoints(
-        floats(table, FIRST_ADJOINT),
-        floats(table, FIRST_ADJOINT + 1),
-        float_table(table, FIRST_ADJOINT + 2),
-        float_table(table, FIRST_ADJOINT + 3),
-        float_table(table, FIRST_ADJOINT + 4),
-        float_table(table, FIRST_ADJOINT + 5),
-        floats(table, FIRST_ADJOINT + 6),
-        float_table(table, FIRST_ADJOINT + 7),
-        float_table(table, FIRST_ADJOINT + 8),
-        float_table(table, FIRST_ADJOINT + 9),
-    )
+def make_room(address, number):  # type: ignore[no-untyped-def]
+    """Enter in a table what the forward walk returns and works on, the number of steps counted."""
+    records, matrix = read_records(address), read_matrix(address)
+    n_rows, n = matrix.values.shape[1], matrix.parents.size
+    n_subjects = np.int64(0)
+    for subject in records.subject:
+        n_subjects = max(n_subjects, subject + 1)
+    allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
+    _, _, _, end = carve_modes(NOWHERE, n_subjects, n_rows, n, number)
+    allocate_cleared(address, MODES, (end // WORD,))
+    sizes, subjects, _, _ = carve_modes(start(address, MODES), n_subjects, n_rows, n, number)
+    capacity = linear.count_all(records, subjects)
+    sizes[0], sizes[1] = n_subjects, capacity
+    _, _, _, end = carve_trace(NOWHERE, capacity, n, number)
+    allocate(address, TRACE, (end // WORD,))
+    _, _, _, _, end = carve_scratch(NOWHERE, capacity, n, number)
+    allocate_cleared(address, SCRATCH, (end // WORD,))
 
 
 @allocating_kernel()
-def read_problem(address, number):  # type: ignore[no-untyped-def]
-    """Return all that a table holds."""
-    table = open_table(address)
-    return linear.Problem(
-        address,
-        read_matrix(table),
-        read_modes(table, number),
-        read_records(table),
-        integers(table, OBSERVED),
-        read_trace(table, number),
-        name_arrays(
-            number_table(table, FIRST_WORK, number),
-            number_block(table, FIRST_WORK + 1, number),
-            float_table(table, FIRST_WORK + 2),
-            float_block(table, FIRST_WORK + 3),
-        ),
-        float_table(table, STATES),
-        read_adjoints(table),
-        floats(table, STEP_BARS),
-        float_table(table, FIRST_WAITING),
-        integer_table(table, FIRST_WAITING + 1),
-    )
+def make_room_for_adjoints(address, number):  # type: ignore[no-untyped-def]
+    """Enter in a table what the backward walk returns and works on."""
+    records, matrix = read_records(address), read_matrix(address)
+    allocate_cleared(address, FIRST_ADJOINT + TIME, records.time.shape)
+    allocate_cleared(address, FIRST_ADJOINT + AMOUNT, records.amount.shape)
+    allocate_cleared(address, FIRST_ADJOINT + BIOAVAILABILITY, records.bioavailability.shape)
+    allocate_cleared(address, FIRST_ADJOINT + LAG, records.lag.shape)
+    allocate_cleared(address, FIRST_ADJOINT + RATE, records.rate.shape)
+    allocate_cleared(address, FIRST_ADJOINT + DURATION, records.duration.shape)
+    allocate_cleared(address, FIRST_ADJOINT + INTERVAL, records.interval.shape)
+    allocate_cleared(address, FIRST_ADJOINT + VALUES, matrix.values.shape)
+    allocate_cleared(address, FIRST_ADJOINT + AFFINE, matrix.affine.shape)
+    allocate_cleared(address, FIRST_ADJOINT + INITIAL, matrix.initial.shape)
+    _, _, _, _, end = carve_scratch(NOWHERE, np.int64(0), matrix.parents.size, number)
+    allocate_cleared(address, SCRATCH, (end // WORD,))
+
+
+@kernel()
+def walk_trees(address):  # type: ignore[no-untyped-def]
+    """Solve a system whose blocks are all trees, in the room that was made."""
+    problem = read_problem(address, np.float64)
+    decompose_trees(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
+    linear.forward(problem)
+
+
+@kernel()
+def walk_general(address):  # type: ignore[no-untyped-def]
+    """Solve any system, in the room that was made."""
+    problem = read_problem(address, np.complex128)
+    decompose_general(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
+    linear.forward(problem)
+
+
+@kernel()
+def walk_back(address, number):  # type: ignore[no-untyped-def]
+    """Gather derivatives, in the room that was made."""
+    linear.backward(read_problem(address, number))
 
 
 def solve_trees(address: int) -> int:
     """Solve a system whose blocks are all trees."""
-    problem = read_problem(address, np.float64)
-    decompose_trees(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
-    linear.forward(problem)
+    make_room(address, np.float64)
+    walk_trees(address)
+    release(address, SCRATCH)
     return 0
 
 
 def solve_general(address: int) -> int:
     """Solve any system."""
-    problem = read_problem(address, np.complex128)
-    decompose_general(problem.matrix, horizon(problem.records.time), problem.work, problem.modes)
-    linear.forward(problem)
+    make_room(address, np.complex128)
+    walk_general(address)
+    release(address, SCRATCH)
     return 0
 
 
 def gather_trees(address: int) -> int:
     """Gather derivatives after `solve_trees`."""
-    linear.backward(read_problem(address, np.float64))
+    make_room_for_adjoints(address, np.float64)
+    walk_back(address, np.float64)
+    release(address, SCRATCH)
     return 0
 
 
 def gather_general(address: int) -> int:
     """Gather derivatives after `solve_general`."""
-    linear.backward(read_problem(address, np.complex128))
+    make_room_for_adjoints(address, np.complex128)
+    walk_back(address, np.complex128)
+    release(address, SCRATCH)
     return 0
 
 
-# What the walks call: see `linear.special_step` and the three names after it.
+# What the walks call late: see `linear.special_step` and the three names after it.
 
 
 def special_trees(address: int, step: int, row: int) -> int:

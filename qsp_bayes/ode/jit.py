@@ -2,8 +2,7 @@
 
 A numba function that calls another takes its whole code in and optimises it again, and a PyTensor graph nests several
 levels of functions: the kernels would be compiled five times over. They are therefore compiled once, as C callbacks
-that numba caches on disk, and graphs call them by the name of a symbol, as numba itself calls LAPACK. A callback
-takes the address of a table that holds the address and the shape of each array.
+that numba caches on disk, and graphs call them by the name of a symbol, as numba itself calls LAPACK.
 """
 
 from __future__ import annotations
@@ -18,12 +17,10 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-import numpy as np
 import pytensor
-from llvmlite import ir
-from numba import carray, cfunc, literal_unroll, njit, types
+from numba import cfunc, njit, types
 from numba.core import codegen
-from numba.extending import intrinsic, overload
+from numba.core.compiler_lock import global_compiler_lock
 
 allocating_kernel = functools.partial(
     njit,
@@ -47,9 +44,6 @@ KERNEL_VERSION = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 ).hexdigest()[:16]
 """Part of the names of symbols and of cache keys: any change to this layer's source makes new ones."""
-
-TABLE_WIDTH = 4
-"""An array's address and up to three lengths."""
 
 loaded: dict[str, Any] = {}
 """Callbacks by symbol: they must outlive the graphs that call them."""
@@ -86,128 +80,32 @@ def kernel_settings() -> Iterator[None]:
         numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR, codegen.create_pass_builder = before
 
 
-def outside(name: str, n_arguments: int = 1) -> types.ExternalFunction:
-    """Return what compiled code calls a callback by: the address of a table and more integers in, an integer out."""
-    signature = types.int64(types.intp, *[types.int64] * (n_arguments - 1))
-    return types.ExternalFunction(f"qsp_bayes_{name}_{KERNEL_VERSION}", signature)
+def symbol_of(function: Callable[..., int]) -> str:
+    """Name under which compiled code finds a callback."""
+    return f"qsp_bayes_{function.__name__}_{KERNEL_VERSION}"
 
 
-def export(function: Callable[..., int]) -> types.ExternalFunction:
-    """Compile a callback (or load it from numba's cache) and return what graphs call it by.
+def compile_callback(function: Callable[..., int]) -> int:
+    """Compile a callback, or load it from numba's cache, and return its address.
 
     Parameters
     ----------
     function : callable
         A module-level function of the address of a table, and perhaps more integers, returning an integer.
-        Callbacks that it calls by `outside` must have been exported before.
     """
-    external = outside(function.__name__, len(inspect.signature(function).parameters))
-    if external.symbol not in loaded:
-        with kernel_settings():
-            loaded[external.symbol] = cfunc(external.sig, cache=True, error_model="numpy")(function)
-        llvmlite.binding.add_symbol(external.symbol, loaded[external.symbol].address)
-    return external
+    symbol = symbol_of(function)
+    with global_compiler_lock, kernel_settings():
+        if symbol not in loaded:
+            signature = types.int64(*[types.int64] * len(inspect.signature(function).parameters))
+            loaded[symbol] = cfunc(signature, cache=True, error_model="numpy")(function)
+        return loaded[symbol].address
 
 
-def outside_by_number(name: str) -> Callable[..., Any]:
-    """Return a function for kernels that calls the callback `<name>_general` or `<name>_trees` by its symbol.
-
-    Its arguments are the address of a table, two integers, and an array whose type of numbers, complex or real,
-    chooses the callback.
-    """
-    general, trees = outside(f"{name}_general", 3), outside(f"{name}_trees", 3)
-
-    def call(address: int, step: int, row: int, like: np.ndarray) -> int:
-        raise NotImplementedError("only compiled code calls a callback by its symbol.")
-
-    @overload(call, jit_options={"_nrt": False})
-    def choose(address, step, row, like):  # type: ignore[no-untyped-def]  # numba compares signatures, types too
-        callback = general if isinstance(like.dtype, types.Complex) else trees
-        return lambda address, step, row, like: callback(address, step, row)
-
-    return call
-
-
-@intrinsic
-def pointer(typing_context: Any, address: Any) -> Any:
-    """Integer address as a pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(types.intp), generate
-
-
-@allocating_kernel()
-def describe(table, k, array):  # type: ignore[no-untyped-def]
-    """Enter an array's address and shape in row k of a table."""
-    table[k, 0] = array.ctypes.data
-    for d in range(array.ndim):
-        table[k, d + 1] = array.shape[d]
-
-
-@allocating_kernel()
-def describe_all(table, first, arrays):  # type: ignore[no-untyped-def]
-    """Enter arrays in the rows of a table from `first` on."""
-    k = first
-    for array in literal_unroll(arrays):
-        describe(table, k, array)
-        k += 1
-
-
-@allocating_kernel()
-def contiguous(array):  # type: ignore[no-untyped-def]
-    """Return the array in C order, which is what the callbacks read; a copy only where it is in another."""
-    return np.ascontiguousarray(array)
-
-
-@allocating_kernel()
-def open_table(address):  # type: ignore[no-untyped-def]
-    """Return the table at an address; its first entry is its number of rows."""
-    n_rows = carray(pointer(address), (1,), np.int64)[0]
-    return carray(pointer(address), (n_rows, TABLE_WIDTH), np.int64)
-
-
-@allocating_kernel()
-def integers(table, k):  # type: ignore[no-untyped-def]
-    """Vector of int64 in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1],), np.int64)
-
-
-@allocating_kernel()
-def integer_table(table, k):  # type: ignore[no-untyped-def]
-    """Matrix of int64 in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), np.int64)
-
-
-@allocating_kernel()
-def floats(table, k):  # type: ignore[no-untyped-def]
-    """Vector of float64 in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1],), np.float64)
-
-
-@allocating_kernel()
-def float_table(table, k):  # type: ignore[no-untyped-def]
-    """Matrix of float64 in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), np.float64)
-
-
-@allocating_kernel()
-def float_block(table, k):  # type: ignore[no-untyped-def]
-    """Array of float64 of three dimensions in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2], table[k, 3]), np.float64)
-
-
-@allocating_kernel()
-def number_table(table, k, number):  # type: ignore[no-untyped-def]
-    """Matrix of float64 or complex128 in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2]), number)
-
-
-@allocating_kernel()
-def number_block(table, k, number):  # type: ignore[no-untyped-def]
-    """Array of three dimensions, of float64 or complex128, in row k."""
-    return carray(pointer(table[k, 0]), (table[k, 1], table[k, 2], table[k, 3]), number)
+def export(function: Callable[..., int]) -> str:
+    """Compile a callback and return the symbol that graphs call it by (see `table.calling`)."""
+    symbol = symbol_of(function)
+    llvmlite.binding.add_symbol(symbol, compile_callback(function))
+    return symbol
 
 
 @kernel()

@@ -22,7 +22,8 @@ import numpy as np
 
 from qsp_bayes.ode import taylor
 from qsp_bayes.ode.decomposition import EIGEN, INVALID, assemble
-from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel, outside_by_number, zero
+from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel, zero
+from qsp_bayes.ode.lazy import late_by_number
 from qsp_bayes.ode.records import Records
 from qsp_bayes.ode.steady import phi, phi_prime, slope_product, steady, steady_adjoint, weight
 from qsp_bayes.ode.timeline import (
@@ -141,12 +142,12 @@ class Problem(NamedTuple):
     waiting_codes: np.ndarray
 
 
-# Steps that few timelines have, and intervals without eigenvectors, are callbacks of their own (see `callbacks`):
-# the walks stay small, which makes them faster and several times quicker to compile.
-special_step = outside_by_number("special")
-special_step_adjoint = outside_by_number("special_adjoint")
-coast_by_series = outside_by_number("coast")
-coast_by_series_adjoint = outside_by_number("coast_adjoint")
+# Steps that few timelines have, and intervals without eigenvectors, are callbacks of their own (see `callbacks`),
+# compiled when first called: the walks stay small, which makes them faster and several times quicker to compile.
+special_step = late_by_number("special")
+special_step_adjoint = late_by_number("special_adjoint")
+coast_by_series = late_by_number("coast")
+coast_by_series_adjoint = late_by_number("coast_adjoint")
 
 
 @kernel()
@@ -312,7 +313,7 @@ def interval_before(steps, s, first):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def walk(problem, first, last):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
+    """Walk one subject's steps forward and fill its trace and columns of `out`; False where the state is not finite."""
     address, matrix, modes, _, observed, trace, work, out, _, _, _, _ = problem
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     steps, codes, along = trace.steps, trace.codes, trace.modes
@@ -350,7 +351,8 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
         dt = interval_before(steps, s, first)
         if dt > 0.0:
             if not eigen:
-                coast_by_series(address, s, first, z)
+                if coast_by_series(address, s, first, z) < 0:
+                    return False
             elif driven:
                 for a in range(n):
                     decay = np.exp(w[row, a] * dt)
@@ -371,7 +373,7 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
                 value = V[row, i, 0] * z[0]
                 for a in range(1, n):
                     value += V[row, i, a] * z[a]
-                out[codes[s, RECORD], q] = value.real
+                out[q, codes[s, RECORD]] = value.real
         if kind <= OBSERVE:
             continue
         if kind == BOLUS:
@@ -381,7 +383,8 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
             inputs[codes[s, STATE]] += steps[s, VALUE]
             stale = True
         else:
-            special_step(address, s, row, z)
+            if special_step(address, s, row, z) < 0:
+                return False
             if kind == RESET or kind == EQUILIBRIUM:
                 zero(inputs)
                 stale = driven
@@ -414,7 +417,7 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
 def forward(problem):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
-    `problem.out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN
+    `problem.out`, (observed state, record), comes filled with 0 and gets the states at the observation records; NaN
     for a subject that cannot be solved.
     """
     records, trace, out = problem.records, problem.trace, problem.out
@@ -432,7 +435,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
         if subjects[i, FAILED] != 0:
             for n in range(first, last):
                 for q in range(problem.observed.size):
-                    out[n, q] = np.nan
+                    out[q, n] = np.nan
         start = stop
         subjects[i + 1, FIRST_STEP] = stop
 
@@ -605,7 +608,7 @@ def dose_adjoint(records, bar, codes, s, time_bar, value_bar, lag_bar, duration_
 
 @inlined_kernel()
 def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps backward and add to the derivatives."""
+    """Walk one subject's steps backward and add to the derivatives; False where a callback could not be compiled."""
     address, matrix, modes, records, observed, trace, work, out_bar, bar, step_bars, _, _ = problem
     w, V, inverse, mode, reachable = modes.w, modes.V, modes.inverse, modes.mode, matrix.reachable
     steps, codes, along = trace.steps, trace.codes, trace.modes
@@ -618,7 +621,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     driven = is_driven(matrix.affine, codes, first, last)
     row = codes[last - 1, ROW]
     eigen = use_row(matrix, mode, row, work)
-    hamiltonian = 0.0
+    hamiltonian, worked = 0.0, True
     for s in range(last - 1, first - 1, -1):
         kind = codes[s, KIND]
         if codes[s, ROW] != row:
@@ -632,7 +635,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         value_bar, lag_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0, 0.0
         if kind == OBSERVE:
             for q in range(n_observed):
-                cotangent = out_bar[codes[s, RECORD], q]
+                cotangent = out_bar[q, codes[s, RECORD]]
                 for a in range(n):
                     lam[a] += V[row, observed[q], a] * cotangent
         elif kind == BOLUS:
@@ -643,7 +646,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
             if codes[s, ANCHOR] == AT_STOP:
                 value_bar = -value_bar
         elif kind != PASS:
-            special_step_adjoint(address, s, row, lam)
+            worked = special_step_adjoint(address, s, row, lam) == 0 and worked
             value_bar, lag_bar = step_bars[0], step_bars[1]
             duration_bar, interval_bar = step_bars[2], step_bars[3]
             if kind == RESET or kind == EQUILIBRIUM:
@@ -672,7 +675,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         if dt > 0.0:
             state_at_start(problem, s, first, row)
             if not eigen:
-                coast_by_series_adjoint(address, s, first, lam)
+                worked = coast_by_series_adjoint(address, s, first, lam) == 0 and worked
             elif driven:
                 for a in range(n):
                     end_a = lam[a]
@@ -704,6 +707,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         adjoint_to_states(inverse, row, lam, work.x_bar)
         for i in range(n):
             bar.initial[i, row] += work.x_bar[i]
+    return worked
 
 
 @inlined_kernel()
@@ -712,12 +716,13 @@ def backward(problem):  # type: ignore[no-untyped-def]
     subjects, bar = problem.trace.subjects, problem.bar
     for i in range(subjects.shape[0] - 1):
         first, last = subjects[i, FIRST_STEP], subjects[i + 1, FIRST_STEP]
-        if subjects[i, FAILED] != 0:
+        solved = subjects[i, FAILED] == 0
+        if solved and last > first:
+            solved = walk_back(problem, first, last)
+        if not solved:
             for n in range(subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]):
                 for k in range(bar.values.shape[0]):
                     bar.values[k, problem.records.row[n]] = np.nan
-        elif last > first:
-            walk_back(problem, first, last)
 
 
 @allocating_kernel()

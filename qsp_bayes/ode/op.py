@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
@@ -14,28 +13,21 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from qsp_bayes.ode import callbacks
-from qsp_bayes.ode.callbacks import (
-    FIRST_ADJOINT,
-    FIRST_INPUT,
-    FIRST_TRACE,
-    FIRST_WORK,
-    FLOAT_INPUTS,
-    INPUTS,
-    N_ROWS,
-    N_STEP_BARS,
-    STEP_BARS,
-    SUBJECTS,
-)
-from qsp_bayes.ode.jit import KERNEL_VERSION, TABLE_WIDTH, contiguous, describe, describe_all, export
-from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
-from qsp_bayes.ode.timeline import N_COLUMNS
-from qsp_bayes.ode.work import N_MATRICES, N_REAL_MATRICES, N_REAL_VECTORS, N_VECTORS
+from qsp_bayes.ode.jit import KERNEL_VERSION, export
+from qsp_bayes.ode.lazy import bind
+from qsp_bayes.ode.problem import FIRST_ADJOINT, FLOAT_INPUTS, INPUTS, N_ROWS, OBSERVED, STATES, TIME
+from qsp_bayes.ode.table import calling
 
 N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
+NDIM = (1, 1, 2, 2, 2, 2, 1, 2, 2, 2)
+"""Of the float inputs."""
 
 
 class LinearSolve(Op):
-    """Solve a batch of subjects; the first output holds the observed states by record, the others the trace.
+    """Solve a batch of subjects; the first output, (observed state, record), holds the states.
+
+    The other two are memory for the adjoint: what `problem.carve_modes` and `problem.carve_trace` carve, integers
+    and complex numbers included.
 
     Parameters
     ----------
@@ -49,23 +41,14 @@ class LinearSolve(Op):
         self.general = general
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `callbacks.INPUTS`, in that order."""
+        """Take the inputs named in `problem.INPUTS`, in that order."""
         variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[:N_FLOAT]]
         variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT:]]
-        number = "complex128" if self.general else "float64"
+        shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])
         outputs = [
-            pt.tensor(name, dtype=dtype, shape=(None,) * ndim)
-            for name, dtype, ndim in (
-                ("states", "float64", 2),
-                ("steps", "float64", 2),
-                ("codes", "int64", 2),
-                ("modes", number, 3),
-                ("subjects", "int64", 2),
-                ("w", number, 2),
-                ("V", number, 3),
-                ("inverse", number, 3),
-                ("mode", "int64", 1),
-            )
+            pt.tensor("states", dtype="float64", shape=shape),
+            pt.tensor("modes", dtype="float64", shape=(None,)),
+            pt.tensor("trace", dtype="float64", shape=(None,)),
         ]
         return Apply(self, variables, outputs)
 
@@ -85,7 +68,7 @@ class LinearSolve(Op):
         """Walk the trace backward."""
         if isinstance(cotangents[0].type, DisconnectedType):
             return [disconnected_type() for _ in inputs]
-        derivatives = LinearSolveAdjoint(self.general)(*inputs, *outputs[1:], cotangents[0])
+        derivatives = LinearSolveAdjoint(self.general)(*inputs, cotangents[0], *outputs[1:])
         return [*derivatives, *(disconnected_type() for _ in inputs[N_FLOAT:])]
 
 
@@ -98,7 +81,7 @@ class LinearSolveAdjoint(Op):
         self.general = general
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs of `LinearSolve`, its trace, and the cotangent of its states."""
+        """Take the inputs of `LinearSolve`, the cotangent of its states, and its other outputs."""
         variables = [pt.as_tensor_variable(x) for x in inputs]
         return Apply(self, variables, [x.type() for x in variables[:N_FLOAT]])
 
@@ -120,112 +103,35 @@ def from_python(make: Callable[[bool], Any], general: bool) -> Any:
     return call
 
 
-@numba_njit
-def make_work(n, number):  # type: ignore[no-untyped-def]
-    """Allocate the working arrays, in the order of `callbacks.WORK`."""
-    return (
-        np.zeros((N_VECTORS, n), number),
-        np.zeros((N_MATRICES, n, n), number),
-        np.zeros((N_REAL_VECTORS, n)),
-        np.zeros((N_REAL_MATRICES, n, n)),
-    )
-
-
 def solver(general: bool) -> Any:
     """Return the compiled function over the inputs of `LinearSolve`."""
-    count = export(callbacks.count)
-    export(callbacks.special_general if general else callbacks.special_trees)
-    export(callbacks.coast_general if general else callbacks.coast_trees)
-    solve = export(callbacks.solve_general if general else callbacks.solve_trees)
-    number = np.complex128 if general else np.float64
+    bind(callbacks.special_general if general else callbacks.special_trees)
+    bind(callbacks.coast_general if general else callbacks.coast_trees)
+    solve = calling(
+        export(callbacks.solve_general if general else callbacks.solve_trees), N_ROWS, STATES, (2, 1, 1)
+    )
 
     @numba_njit
-    def call(table, results, work):  # type: ignore[no-untyped-def]
-        # A function of its own: numba frees an array after its last use, and the kernel's uses it does not see.
-        describe_all(table, FIRST_TRACE, results)
-        describe_all(table, FIRST_WORK, work)
-        solve(table.ctypes.data)
-
-    @numba_njit
-    def run(inputs, n_records, n_subjects, n_rows, n, n_observed):  # type: ignore[no-untyped-def]
-        table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
-        table[0, 0] = N_ROWS
-        describe_all(table, FIRST_INPUT, inputs)
-        subjects = np.zeros((n_subjects + 1, 3), np.int64)
-        describe(table, SUBJECTS, subjects)
-        capacity = count(table.ctypes.data)
-        steps = np.empty((capacity, STEP_INPUTS + n))
-        codes = np.empty((capacity, N_COLUMNS), np.int64)
-        modes = np.empty((capacity, 4, n), number)
-        w = np.zeros((n_rows, n), number)
-        V = np.zeros((n_rows, n, n), number)
-        inverse = np.zeros((n_rows, n, n), number)
-        mode = np.zeros(n_rows, np.int64)
-        states = np.zeros((n_records, n_observed))
-        waiting = (np.empty((capacity, STEP_INPUTS)), np.empty((capacity, N_COLUMNS), np.int64))
-        call(
-            table,
-            (steps, codes, modes, subjects, w, V, inverse, mode, states),
-            make_work(n, number) + waiting,
-        )
-        return states, steps, codes, modes, subjects, w, V, inverse, mode
-
-    @numba_njit
-    def linear_solve(  # type: ignore[no-untyped-def]
-        time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
-        subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, block_of, parents, observed, options,
-    ):  # fmt: skip
-        n_subjects = subject.max() + 1 if subject.size else 0
-        return run((
-            contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
-            contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
-            contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
-            contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
-            contiguous(block_of), contiguous(parents), contiguous(observed), contiguous(options),
-        ), time.size, n_subjects, values.shape[1], parents.size, observed.size)  # fmt: skip
+    def linear_solve(*inputs):  # type: ignore[no-untyped-def]
+        return solve(inputs)
 
     return linear_solve
 
 
 def adjoint(general: bool) -> Any:
     """Return the compiled function over the inputs of `LinearSolveAdjoint`."""
-    export(callbacks.special_adjoint_general if general else callbacks.special_adjoint_trees)
-    export(callbacks.coast_adjoint_general if general else callbacks.coast_adjoint_trees)
-    gather = export(callbacks.gather_general if general else callbacks.gather_trees)
-    number = np.complex128 if general else np.float64
+    bind(callbacks.special_adjoint_general if general else callbacks.special_adjoint_trees)
+    bind(callbacks.coast_adjoint_general if general else callbacks.coast_adjoint_trees)
+    gather = calling(
+        export(callbacks.gather_general if general else callbacks.gather_trees),
+        N_ROWS,
+        FIRST_ADJOINT,
+        NDIM,
+    )
 
     @numba_njit
-    def run(inputs, work, bars, step_bars):  # type: ignore[no-untyped-def]
-        table = np.zeros((N_ROWS, TABLE_WIDTH), np.int64)
-        table[0, 0] = N_ROWS
-        describe_all(table, FIRST_INPUT, inputs)
-        describe_all(table, FIRST_WORK, work)
-        describe_all(table, FIRST_ADJOINT, bars)
-        describe(table, STEP_BARS, step_bars)
-        gather(table.ctypes.data)
-
-    @numba_njit
-    def linear_solve_adjoint(  # type: ignore[no-untyped-def]
-        time, amount, bioavailability, lag, rate, duration, interval, values, affine, initial,
-        subject, row, evid, state, additional, steady_state,
-        pattern, reachable, blocks, block_of, parents, observed, options,
-        steps, codes, modes, subjects, w, V, inverse, mode, cotangent,
-    ):  # fmt: skip
-        bars = (
-            np.zeros(time.shape), np.zeros(amount.shape), np.zeros(bioavailability.shape), np.zeros(lag.shape),
-            np.zeros(rate.shape), np.zeros(duration.shape), np.zeros(interval.shape), np.zeros(values.shape),
-            np.zeros(affine.shape), np.zeros(initial.shape),
-        )  # fmt: skip
-        run((
-            contiguous(time), contiguous(amount), contiguous(bioavailability), contiguous(lag), contiguous(rate),
-            contiguous(duration), contiguous(interval), contiguous(values), contiguous(affine), contiguous(initial),
-            contiguous(subject), contiguous(row), contiguous(evid), contiguous(state), contiguous(additional),
-            contiguous(steady_state), contiguous(pattern), contiguous(reachable), contiguous(blocks),
-            contiguous(block_of), contiguous(parents), contiguous(observed), contiguous(options),
-            steps, codes, modes, subjects, w, V, inverse, mode, contiguous(cotangent),
-        ), make_work(parents.size, number), bars, np.zeros(N_STEP_BARS))  # fmt: skip
-        return bars
+    def linear_solve_adjoint(*inputs):  # type: ignore[no-untyped-def]
+        return gather(inputs)
 
     return linear_solve_adjoint
 

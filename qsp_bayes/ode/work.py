@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from qsp_bayes.ode.jit import allocating_kernel
+import numpy as np
 
-N_VECTORS, N_MATRICES, N_REAL_VECTORS, N_REAL_MATRICES = 7, 5, 5, 3
+from qsp_bayes.ode.jit import inlined_kernel
+from qsp_bayes.ode.table import carve
 
 
 class Work(NamedTuple):
@@ -40,11 +41,15 @@ class Work(NamedTuple):
     base: Any
 
 
-@allocating_kernel()
-def name_arrays(vectors, matrices, real_vectors, real_matrices):  # type: ignore[no-untyped-def]
-    """Name the vectors (7, n), matrices (5, n, n), and the real ones (5, n) and (3, n, n)."""
-    v, m, r, q = vectors, matrices, real_vectors, real_matrices
-    return Work(
+@inlined_kernel()
+def carve_work(at, n, number):  # type: ignore[no-untyped-def]
+    """Return the working arrays that begin at `at`, and where they end."""
+    v, at = carve(at, (7, n), number)
+    m, at = carve(at, (5, n, n), number)
+    r, at = carve(at, (5, n), np.float64)
+    q, at = carve(at, (3, n, n), np.float64)
+    work = Work(
         v[0], v[1], v[2], v[3], v[4], v[5], v[6], m[0], m[1], m[2], m[3], m[4], r[0], r[1], r[2], r[3], r[4],
         q[0], q[1], q[2],
     )  # fmt: skip
+    return work, at

@@ -20,6 +20,7 @@ from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.op import LinearSolve
 from qsp_bayes.ode.records import NO_STATE, UNKNOWN_STATE
+from qsp_bayes.ode.rows import Stack, Unstack
 from qsp_bayes.systems.equilibrium import check_steady_states
 from qsp_bayes.systems.linear import LinearForm, linear_form
 from qsp_bayes.systems.symbolic import Delivery, SymbolicSystem
@@ -133,11 +134,10 @@ class Path:
         symbolic: SymbolicSystem,
         events: Events,
         table: ParameterTable,
-        states: Variable,
-        column: Mapping[str, int],
+        states: Mapping[str, Variable],
     ) -> None:
         self._symbolic, self._events, self._table = symbolic, events, table
-        self._states, self._column = states, column
+        self._states = states
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ class Path:
         graph = self._symbolic.outputs[output]
         values = self._table.at(rows)
         states = {
-            self._symbolic.states[name]: self._states[rows, self._column[name]]
+            self._symbolic.states[name]: self._states[name][rows]
             for name in states_of(self._symbolic, (output,))
         }
         time = {self._symbolic.time: pt.as_tensor_variable(self._events.time)[rows]}
@@ -182,9 +182,10 @@ def evaluate(
 
 
 def stack_rows(graphs: list[Variable], like: Variable | None) -> Variable:
-    """Stack graphs of 0 or 1 dimensions into (graph, row)."""
-    length = 1 if like is None else like.shape[0]
-    return pt.stack([pt.alloc(graph, length) if graph.ndim == 0 else graph for graph in graphs])
+    """Stack graphs of 0 or 1 dimensions into (graph, row), with as many rows as `like` has."""
+    if like is not None and all(graph.ndim == 0 for graph in graphs):
+        graphs = [pt.alloc(graphs[0], like.shape[0]), *graphs[1:]]
+    return Stack()(*graphs)
 
 
 def solve(
@@ -241,7 +242,7 @@ def solve(
     wanted = tuple(name for name in symbolic.outputs if name in events.rows)
     observed = states_of(symbolic, wanted)
     states = linear_states(symbolic, form, events, table, observed)
-    return Path(symbolic, events, table, states, {name: q for q, name in enumerate(observed)})
+    return Path(symbolic, events, table, states)
 
 
 def given_values(
@@ -275,8 +276,8 @@ def linear_states(
     events: Events,
     table: ParameterTable,
     observed: tuple[str, ...],
-) -> Variable:
-    """Observed states by record, (record, observed), from the exact engine."""
+) -> dict[str, Variable]:
+    """Observed states, each by record, from the exact engine."""
     structure = form.structure
     vector = next((value for value in table.values.values() if value.ndim), None)
     rowwise = functools.partial(evaluate, symbolic=symbolic, values=table.values)
@@ -288,7 +289,7 @@ def linear_states(
     if any(not (isinstance(start, Constant) and start.data == 0) for start in starts):
         initial = stack_rows([rowwise(starts[k]) for k in structure.order], vector)
     names = list(symbolic.states)
-    outputs = LinearSolve(structure.general)(
+    states, *_ = LinearSolve(structure.general)(
         *deliveries(symbolic, structure.position, events, table).values(),
         stack_rows([rowwise(value) for value in form.values], vector),
         affine,
@@ -304,7 +305,8 @@ def linear_states(
         structure.position[[names.index(name) for name in observed]],
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
-    return outputs[0]
+    rows = Unstack(len(observed))(states, return_list=True) if observed else []
+    return dict(zip(observed, rows, strict=True))
 
 
 def fed_for_ever(symbolic: SymbolicSystem, form: LinearForm, events: Events) -> set[int]:
@@ -376,7 +378,7 @@ def deliveries(
     def table_of(rows: list[Variable | None], absent: float) -> Variable:
         if all(row is None for row in rows):
             return pt.as_tensor_variable(ABSENT)
-        return pt.stack([pt.full(compartment.shape, absent) if row is None else row for row in rows])
+        return Stack()(*(absent if row is None else row for row in rows))
 
     check_modelled(symbolic, events)
     plain = pt.eq(code, 0.0) & pt.eq(stated, 0.0)
