@@ -48,8 +48,9 @@ class Design:
         by_record = self.events.covariates[name]
         if varies_in_time(self.study, name):
             return Term(by_record, "record")
-        # Every record of a subject holds the same value: the last one written stands.
-        return Term(pt.zeros(self.n_subjects)[self.events.subject].set(by_record), "subject")
+        # Every record of a subject holds the same value. (PyTensor works this out beforehand; not so a `set`.)
+        first = pt.searchsorted(self.events.subject, pt.arange(self.n_subjects))
+        return Term(by_record[first], "subject")
 
     @property
     def n_subjects(self) -> TensorVariable:

@@ -1,8 +1,4 @@
-"""The callbacks of the linear engine: tables of arrays in, kernels run.
-
-The rows of a table are, in this order: the float inputs; the integer inputs; the structure; then what the callback
-needs or returns besides. The names below are the rows.
-"""
+"""The callbacks of the linear engine: they take the address of a table of arrays, make room, and run kernels."""
 
 from __future__ import annotations
 
@@ -10,173 +6,34 @@ import numpy as np
 
 from qsp_bayes.ode import linear
 from qsp_bayes.ode.decomposition import decompose_general, decompose_trees
-from qsp_bayes.ode.jit import allocating_kernel, inlined_kernel, kernel
-from qsp_bayes.ode.records import Adjoints, Records
-from qsp_bayes.ode.table import (
-    WORD,
-    allocate,
-    allocate_cleared,
-    carve,
-    float_table,
-    floats,
-    integer_table,
-    integers,
-    release,
-    start,
+from qsp_bayes.ode.jit import allocating_kernel, kernel
+from qsp_bayes.ode.problem import (
+    AFFINE,
+    AMOUNT,
+    BIOAVAILABILITY,
+    DURATION,
+    FIRST_ADJOINT,
+    INITIAL,
+    INTERVAL,
+    LAG,
+    MODES,
+    NOWHERE,
+    OBSERVED,
+    RATE,
+    SCRATCH,
+    STATES,
+    TIME,
+    TRACE,
+    VALUES,
+    carve_modes,
+    carve_scratch,
+    carve_trace,
+    read_matrix,
+    read_problem,
+    read_records,
 )
-from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
-from qsp_bayes.ode.timeline import N_COLUMNS, count_all
-from qsp_bayes.ode.work import carve_work
-
-FLOAT_INPUTS = (
-    "time",
-    "amount",
-    "bioavailability",
-    "lag",
-    "rate",
-    "duration",
-    "interval",
-    "values",
-    "affine",
-    "initial",
-)
-"""Inputs with derivatives."""
-INTEGER_INPUTS = ("subject", "row", "evid", "state", "additional", "steady_state")
-STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "block_of", "parents", "observed", "options")
-INPUTS = (*FLOAT_INPUTS, *INTEGER_INPUTS, *STRUCTURE_INPUTS)
-N_DYNAMIC, LOCF = range(2)
-"""Entries of the `options` input."""
-
-N_STEP_BARS = 4
-"""Derivatives that a special step returns: of its value, lag, duration and interval."""
-
-NOWHERE = np.int64(0)
-"""Arrays carved from here are never read: they end where others, carved from the start of memory, need it to end."""
-
-# Rows of the table.
-TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, AFFINE, INITIAL = range(10)
-SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
-PATTERN, REACHABLE, BLOCKS, BLOCK_OF, PARENTS, OBSERVED, OPTIONS = range(16, 23)
-STATES, MODES, TRACE = range(23, 26)
-"""What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-SCRATCH, FIRST_ADJOINT = 26, 27
-N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
-
-
-@inlined_kernel()
-def read_records(address):  # type: ignore[no-untyped-def]
-    """Return the records of a table."""
-    return Records(
-        integers(address, SUBJECT),
-        integers(address, ROW),
-        floats(address, TIME),
-        integers(address, EVID),
-        integer_table(address, STATE),
-        floats(address, AMOUNT),
-        float_table(address, BIOAVAILABILITY),
-        float_table(address, LAG),
-        float_table(address, RATE),
-        float_table(address, DURATION),
-        floats(address, INTERVAL),
-        integers(address, ADDITIONAL),
-        integers(address, STEADY_STATE),
-        integers(address, OPTIONS)[LOCF] > 0,
-    )
-
-
-@inlined_kernel()
-def read_matrix(address):  # type: ignore[no-untyped-def]
-    """Return the system of a table."""
-    return linear.Matrix(
-        integer_table(address, PATTERN),
-        integer_table(address, REACHABLE),
-        integers(address, BLOCKS),
-        integers(address, BLOCK_OF),
-        integers(address, PARENTS),
-        integers(address, OPTIONS)[N_DYNAMIC],
-        float_table(address, VALUES),
-        float_table(address, AFFINE),
-        float_table(address, INITIAL),
-    )
-
-
-@inlined_kernel()
-def read_adjoints(address):  # type: ignore[no-untyped-def]
-    """Return the derivatives of a table (those that only the backward walk has; empty before)."""
-    return Adjoints(
-        floats(address, FIRST_ADJOINT + TIME),
-        floats(address, FIRST_ADJOINT + AMOUNT),
-        float_table(address, FIRST_ADJOINT + BIOAVAILABILITY),
-        float_table(address, FIRST_ADJOINT + LAG),
-        float_table(address, FIRST_ADJOINT + RATE),
-        float_table(address, FIRST_ADJOINT + DURATION),
-        floats(address, FIRST_ADJOINT + INTERVAL),
-        float_table(address, FIRST_ADJOINT + VALUES),
-        float_table(address, FIRST_ADJOINT + AFFINE),
-        float_table(address, FIRST_ADJOINT + INITIAL),
-    )
-
-
-@inlined_kernel()
-def carve_modes(at, n_subjects, n_rows, n, number):  # type: ignore[no-untyped-def]
-    """Return the arrays in the row `MODES`, which begins at `at`, and where they end.
-
-    They are the numbers of subjects and of steps that there is room for, the table of subjects (needed before that
-    room is known), and the eigen-decomposition.
-    """
-    sizes, at = carve(at, (2,), np.int64)
-    subjects, at = carve(at, (n_subjects + 1, 3), np.int64)
-    w, at = carve(at, (n_rows, n), number)
-    V, at = carve(at, (n_rows, n, n), number)
-    inverse, at = carve(at, (n_rows, n, n), number)
-    mode, at = carve(at, (n_rows,), np.int64)
-    return sizes, subjects, linear.Modes(w, V, inverse, mode), at
-
-
-@inlined_kernel()
-def carve_trace(at, capacity, n, number):  # type: ignore[no-untyped-def]
-    """Return the arrays in the row `TRACE`, which begins at `at`, and where they end."""
-    steps, at = carve(at, (capacity, STEP_INPUTS + n), np.float64)
-    codes, at = carve(at, (capacity, N_COLUMNS), np.int64)
-    along, at = carve(at, (capacity, 4, n), number)
-    return steps, codes, along, at
-
-
-@inlined_kernel()
-def carve_scratch(at, capacity, n, number):  # type: ignore[no-untyped-def]
-    """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end."""
-    work, at = carve_work(at, n, number)
-    step_bars, at = carve(at, (N_STEP_BARS,), np.float64)
-    waiting_steps, at = carve(at, (capacity, STEP_INPUTS), np.float64)
-    waiting_codes, at = carve(at, (capacity, N_COLUMNS), np.int64)
-    return work, step_bars, waiting_steps, waiting_codes, at
-
-
-@inlined_kernel()
-def read_problem(address, number):  # type: ignore[no-untyped-def]
-    """Return all that a table holds."""
-    matrix, sizes = read_matrix(address), integers(address, MODES)
-    n_rows, n = matrix.values.shape[1], matrix.parents.size
-    n_subjects, capacity = sizes[0], sizes[1]
-    _, subjects, modes, _ = carve_modes(start(address, MODES), n_subjects, n_rows, n, number)
-    steps, codes, along, _ = carve_trace(start(address, TRACE), capacity, n, number)
-    work, step_bars, waiting_steps, waiting_codes, _ = carve_scratch(
-        start(address, SCRATCH), capacity, n, number
-    )
-    return linear.Problem(
-        address,
-        matrix,
-        modes,
-        read_records(address),
-        integers(address, OBSERVED),
-        linear.Trace(steps, codes, along, subjects),
-        work,
-        float_table(address, STATES),
-        read_adjoints(address),
-        step_bars,
-        waiting_steps,
-        waiting_codes,
-    )
+from qsp_bayes.ode.table import WORD, allocate, allocate_cleared, integers, release, start
+from qsp_bayes.ode.timeline import count_all
 
 
 @kernel()
@@ -199,7 +56,7 @@ def make_room(address, number):  # type: ignore[no-untyped-def]
     n_subjects = np.int64(0)
     for subject in records.subject:
         n_subjects = max(n_subjects, subject + 1)
-    allocate_cleared(address, STATES, (records.time.size, integers(address, OBSERVED).size))
+    allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
     _, _, _, end = carve_modes(NOWHERE, n_subjects, n_rows, n, number)
     allocate_cleared(address, MODES, (end // WORD,))
     sizes, subjects, _, _ = carve_modes(start(address, MODES), n_subjects, n_rows, n, number)
@@ -225,7 +82,7 @@ def make_room_for_adjoints(address, number):  # type: ignore[no-untyped-def]
     allocate_cleared(address, FIRST_ADJOINT + VALUES, matrix.values.shape)
     allocate_cleared(address, FIRST_ADJOINT + AFFINE, matrix.affine.shape)
     allocate_cleared(address, FIRST_ADJOINT + INITIAL, matrix.initial.shape)
-    _, _, _, _, end = carve_scratch(NOWHERE, 0, matrix.parents.size, number)
+    _, _, _, _, end = carve_scratch(NOWHERE, np.int64(0), matrix.parents.size, number)
     allocate_cleared(address, SCRATCH, (end // WORD,))
 
 

@@ -144,7 +144,9 @@ def report(problem, method, k, stop, t, h, until, r):  # type: ignore[no-untyped
         for q in range(problem.observed.size):
             i = problem.observed[q]
             problem.out[q, problem.codes[k, RECORD]] = (
-                rodas5p.dense(x, i, room.new[i], path, r) if method == STIFF else tsit5.dense(x, i, h, path, r)
+                rodas5p.dense(x, i, room.new[i], path, r)
+                if method == STIFF
+                else tsit5.dense(x, i, h, path, r)
             )
         k += 1
     return k

@@ -297,7 +297,7 @@ def interval_before(steps, s, first):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def walk(problem, first, last):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps forward, fill its trace and its rows of `out`; False where the state is not finite."""
+    """Walk one subject's steps forward and fill its trace and columns of `out`; False where the state is not finite."""
     address, matrix, modes, _, observed, trace, work, out, _, _, _, _ = problem
     w, V, inverse, mode = modes.w, modes.V, modes.inverse, modes.mode
     steps, codes, along = trace.steps, trace.codes, trace.modes
@@ -357,7 +357,7 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
                 value = V[row, i, 0] * z[0]
                 for a in range(1, n):
                     value += V[row, i, a] * z[a]
-                out[codes[s, RECORD], q] = value.real
+                out[q, codes[s, RECORD]] = value.real
         if kind <= OBSERVE:
             continue
         if kind == BOLUS:
@@ -384,7 +384,7 @@ def walk(problem, first, last):  # type: ignore[no-untyped-def]
 def forward(problem):  # type: ignore[no-untyped-def]
     """Solve every subject.
 
-    `problem.out`, (record, observed state), comes filled with 0 and gets the states at the observation records; NaN
+    `problem.out`, (observed state, record), comes filled with 0 and gets the states at the observation records; NaN
     for a subject that cannot be solved.
     """
     records, trace, out = problem.records, problem.trace, problem.out
@@ -402,7 +402,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
         if subjects[i, FAILED] != 0:
             for n in range(first, last):
                 for q in range(problem.observed.size):
-                    out[n, q] = np.nan
+                    out[q, n] = np.nan
         start = stop
         subjects[i + 1, FIRST_STEP] = stop
 
@@ -570,7 +570,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         value_bar, lag_bar, duration_bar, interval_bar = 0.0, 0.0, 0.0, 0.0
         if kind == OBSERVE:
             for q in range(n_observed):
-                cotangent = out_bar[codes[s, RECORD], q]
+                cotangent = out_bar[q, codes[s, RECORD]]
                 for a in range(n):
                     lam[a] += V[row, observed[q], a] * cotangent
         elif kind == BOLUS:

@@ -15,7 +15,7 @@ from qsp_bayes.ode import nonlinear_callbacks as callbacks
 from qsp_bayes.ode.compiled import CompiledEquations
 from qsp_bayes.ode.field import FUNCTIONS
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
-from qsp_bayes.ode.nonlinear_callbacks import (
+from qsp_bayes.ode.nonlinear_problem import (
     FIRST_ADJOINT,
     FIRST_FUNCTION,
     FLOAT_INPUTS,
@@ -35,7 +35,7 @@ NDIM = (1, 1, 2, 2, 2, 2, 1, 2, 2)
 class NonlinearSolve(Op):
     """Solve a batch of subjects; the first output, (observed state, record), holds the states.
 
-    The others are memory for the adjoint: what the functions `carve_...` of `nonlinear_callbacks` carve.
+    The others are memory for the adjoint: what the functions `carve_...` of `nonlinear_problem` carve.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class NonlinearSolve(Op):
         self.name = compiled.name
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `nonlinear_callbacks.INPUTS`, in that order."""
+        """Take the inputs named in `nonlinear_problem.INPUTS`, in that order."""
         variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[: N_FLOAT + 1]]
         variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT + 1 :]]
         shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])

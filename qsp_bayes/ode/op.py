@@ -13,9 +13,9 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from qsp_bayes.ode import callbacks
-from qsp_bayes.ode.callbacks import FIRST_ADJOINT, FLOAT_INPUTS, INPUTS, N_ROWS, OBSERVED, STATES, TIME
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
 from qsp_bayes.ode.lazy import bind
+from qsp_bayes.ode.problem import FIRST_ADJOINT, FLOAT_INPUTS, INPUTS, N_ROWS, OBSERVED, STATES, TIME
 from qsp_bayes.ode.table import calling
 
 N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
@@ -24,9 +24,9 @@ NDIM = (1, 1, 2, 2, 2, 2, 1, 2, 2, 2)
 
 
 class LinearSolve(Op):
-    """Solve a batch of subjects; the first output holds the observed states by record.
+    """Solve a batch of subjects; the first output, (observed state, record), holds the states.
 
-    The other two are memory for the adjoint: what `callbacks.carve_modes` and `callbacks.carve_trace` carve, integers
+    The other two are memory for the adjoint: what `problem.carve_modes` and `problem.carve_trace` carve, integers
     and complex numbers included.
 
     Parameters
@@ -41,10 +41,10 @@ class LinearSolve(Op):
         self.general = general
 
     def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `callbacks.INPUTS`, in that order."""
+        """Take the inputs named in `problem.INPUTS`, in that order."""
         variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[:N_FLOAT]]
         variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT:]]
-        shape = (variables[TIME].type.shape[0], variables[OBSERVED].type.shape[0])
+        shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])
         outputs = [
             pt.tensor("states", dtype="float64", shape=shape),
             pt.tensor("modes", dtype="float64", shape=(None,)),

@@ -46,6 +46,17 @@ def make_array(context: Any, builder: Any, kind: Any, address: Any, shape: Seque
     return array._getvalue()
 
 
+def new_array(context: Any, builder: Any, kind: Any, shape: Sequence[Any]) -> tuple[Any, Any]:
+    """Allocate an array, uninitialised; return it and the pointer to its entries."""
+    size: Any = word(WORD)
+    for length in shape:
+        size = builder.mul(size, length)
+    owner = context.nrt.meminfo_alloc_aligned(builder, size, ALIGNMENT)
+    address = builder.ptrtoint(context.nrt.meminfo_data(builder, owner), word)
+    data = builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
+    return make_array(context, builder, kind, address, shape, owner), data
+
+
 def row_reader(number: Any, ndim: int) -> Callable[..., Any]:
     """Return a function for kernels: the array in a row, given the table's address."""
     kind = types.Array(number, ndim, "C")

@@ -14,7 +14,7 @@ from qsp_bayes.systems.deliveries import ABSENT, deliveries, delivery_states, st
 from qsp_bayes.systems.equilibrium import check_steady_states
 from qsp_bayes.systems.linear import LinearForm
 from qsp_bayes.systems.parameter_table import ParameterTable
-from qsp_bayes.systems.solution import evaluate, initial_rows, stack_rows
+from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
 from qsp_bayes.systems.system import System
 
 
@@ -63,4 +63,4 @@ def linear_states(
         position[[names.index(name) for name in observed]],
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
-    return {name: states[:, q] for q, name in enumerate(observed)}
+    return by_state(states, observed)

@@ -17,7 +17,7 @@ from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import Adaptive
 from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
-from qsp_bayes.systems.solution import evaluate, initial_rows, stack_rows
+from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
 
@@ -88,4 +88,4 @@ def nonlinear_states(
         compiled.columns,
         np.array(options, np.int64),
     )
-    return {name: states[q] for q, name in enumerate(observed)}
+    return by_state(states, observed)

@@ -12,6 +12,7 @@ from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
+from qsp_bayes.ode.rows import Stack, Unstack
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
@@ -72,9 +73,16 @@ def evaluate(
 
 
 def stack_rows(graphs: list[Variable], like: Variable | None) -> Variable:
-    """Stack graphs of 0 or 1 dimensions into (graph, row)."""
-    length = 1 if like is None else like.shape[0]
-    return pt.stack([pt.alloc(graph, length) if graph.ndim == 0 else graph for graph in graphs])
+    """Stack graphs of 0 or 1 dimensions into (graph, row), with as many rows as `like` has."""
+    if like is not None and all(graph.ndim == 0 for graph in graphs):
+        graphs = [pt.alloc(graphs[0], like.shape[0]), *graphs[1:]]
+    return Stack()(*graphs)
+
+
+def by_state(states: Variable, observed: tuple[str, ...]) -> dict[str, Variable]:
+    """Return the rows of the states that an engine observes, by name."""
+    rows = Unstack(len(observed))(states, return_list=True) if observed else []
+    return dict(zip(observed, rows, strict=True))
 
 
 def initial_rows(symbolic: SymbolicSystem, table: ParameterTable, order: Iterable[int]) -> Variable:

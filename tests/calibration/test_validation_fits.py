@@ -121,7 +121,8 @@ def test_published_estimates_are_reached(name, factor, allowed):
 def test_three_compartments_converge():
     """Eight thousand draws a chain: subject 42 has two modes (Vc 4 L or 7 L) between which chains move slowly.
 
-    With 3000 draws: no divergences, population R-hat at most 1.0018, and 1.0176 in subject 42 alone.
+    Measured: no divergences, R-hat at most 1.0035 (in subject 42), bulk ESS at least 1240. With 3000 draws R-hat is
+    1.0176 in subject 42 and at most 1.0018 in the population.
     """
     study = load_dataset("remifentanil")
     assert (study.n_subjects, study.n_observations) == (65, 1992)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 
 from qsp_bayes.data import read_nonmem
@@ -31,13 +32,17 @@ def system(*processes, states=("blood", "tissue"), dose="blood", accumulators=()
     )
 
 
-def events(dose="blood", steady=1):
+def study(dose="blood", steady=1):
     rows = [
         {"ID": 1, "TIME": 0.0, "AMT": 100.0, "EVID": 1, "CMT": 1, "SS": steady, "II": 12.0, "DV": None},
         {"ID": 1, "TIME": 1.0, "AMT": 0.0, "EVID": 0, "CMT": 0, "SS": 0, "II": 0.0, "DV": 1.0},
     ]
     units = {"TIME": "h", "AMT": "mg", "DV": "mg/L"}
-    return read_nonmem(pd.DataFrame(rows), units=units, compartments={1: dose}, outputs="Cc").events()
+    return read_nonmem(pd.DataFrame(rows), units=units, compartments={1: dose}, outputs="Cc")
+
+
+def events(dose="blood", steady=1):
+    return study(dose, steady).events()
 
 
 VALUES = dict.fromkeys(PARAMETERS, 0.5)
@@ -47,6 +52,21 @@ VALUES = dict.fromkeys(PARAMETERS, 0.5)
 def test_a_closed_exchange_has_no_steady_state(steady):
     with pytest.raises(SolverError, match=r"nothing leaves (blood and tissue|tissue and blood)"):
         system(*EXCHANGE).solve(events(steady=steady), VALUES)
+
+
+def test_the_data_of_a_model_are_looked_at_too():
+    with pm.Model(coords=study().coords):
+        data = study().as_pymc_data()
+        with pytest.raises(SolverError, match="nothing leaves"):
+            system(*EXCHANGE).solve(data, VALUES)
+
+
+def test_one_compartment_with_elimination_and_one_without():
+    out = Process("out", {"blood": -1}, lambda s: s.out * s.blood)
+    Cc = system(out, states=("blood",)).solve(events(), VALUES)["Cc"].eval(mode="FAST_COMPILE")
+    np.testing.assert_allclose(Cc, 100.0 / 0.5 * np.exp(-0.5) / (1.0 - np.exp(-6.0)), rtol=1e-12)
+    with pytest.raises(SolverError, match="nothing leaves blood:"):
+        system(states=("blood",)).solve(events(), VALUES)
 
 
 def test_without_ss_a_closed_exchange_is_solved():

@@ -1,0 +1,185 @@
+"""What the table of the nonlinear engine's callbacks holds, and where (see `problem`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsp_bayes.ode import nonlinear
+from qsp_bayes.ode.field import FUNCTIONS, Field
+from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS
+from qsp_bayes.ode.jit import inlined_kernel
+from qsp_bayes.ode.path import carve_path, carve_room
+from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.table import carve, float_table, floats, integer_table, integers, start
+from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
+from qsp_bayes.ode.timeline import N_COLUMNS
+
+FLOAT_INPUTS = (
+    "time",
+    "amount",
+    "bioavailability",
+    "lag",
+    "rate",
+    "duration",
+    "interval",
+    "values",
+    "initial",
+)
+"""Inputs with derivatives."""
+OTHER_INPUTS = (
+    "tolerances",
+    "subject",
+    "row",
+    "evid",
+    "state",
+    "additional",
+    "steady_state",
+    "observed",
+    "rows",
+    "columns",
+    "options",
+)
+INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
+
+# Rows of the table.
+TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, INITIAL, TOLERANCES = range(10)
+SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
+OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, OPTIONS = range(16, 20)
+STATES, SUBJECTS, TIMELINE, PATH = range(20, 24)
+"""What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
+SCRATCH, LARGER, FIRST_FUNCTION = range(24, 27)
+FIRST_ADJOINT = FIRST_FUNCTION + len(FUNCTIONS)
+N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
+
+FIRST_CAPACITY = 64
+"""Steps of the integration that there is room for at first, for each subject."""
+CAPACITY = 2
+"""Entry of the sizes: after the numbers of subjects and of steps, that of rows of the path."""
+
+
+@inlined_kernel()
+def read_records(address):  # type: ignore[no-untyped-def]
+    """Return the records of a table."""
+    return Records(
+        integers(address, SUBJECT),
+        integers(address, ROW),
+        floats(address, TIME),
+        integers(address, EVID),
+        integer_table(address, STATE),
+        floats(address, AMOUNT),
+        float_table(address, BIOAVAILABILITY),
+        float_table(address, LAG),
+        float_table(address, RATE),
+        float_table(address, DURATION),
+        floats(address, INTERVAL),
+        integers(address, ADDITIONAL),
+        integers(address, STEADY_STATE),
+        integers(address, OPTIONS)[LOCF] > 0,
+    )
+
+
+@inlined_kernel()
+def read_adjoints(address):  # type: ignore[no-untyped-def]
+    """Return the derivatives of a table (those that only the backward walk has; empty before)."""
+    values = float_table(address, FIRST_ADJOINT + VALUES)
+    return Adjoints(
+        floats(address, FIRST_ADJOINT + TIME),
+        floats(address, FIRST_ADJOINT + AMOUNT),
+        float_table(address, FIRST_ADJOINT + BIOAVAILABILITY),
+        float_table(address, FIRST_ADJOINT + LAG),
+        float_table(address, FIRST_ADJOINT + RATE),
+        float_table(address, FIRST_ADJOINT + DURATION),
+        floats(address, FIRST_ADJOINT + INTERVAL),
+        values,
+        values[:0],
+        float_table(address, FIRST_ADJOINT + INITIAL),
+    )
+
+
+@inlined_kernel()
+def read_field(address):  # type: ignore[no-untyped-def]
+    """Return the system of a table."""
+    return Field(
+        start(address, FIRST_FUNCTION),
+        start(address, FIRST_FUNCTION + 1),
+        start(address, FIRST_FUNCTION + 2),
+        start(address, FIRST_FUNCTION + 3),
+        start(address, FIRST_FUNCTION + 4),
+        start(address, FIRST_FUNCTION + 5),
+        start(address, FIRST_FUNCTION + 6),
+        integers(address, JACOBIAN_ROWS),
+        integers(address, JACOBIAN_COLUMNS),
+        integers(address, OPTIONS)[AUTONOMOUS],
+    )
+
+
+@inlined_kernel()
+def carve_subjects(at, n_subjects):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `SUBJECTS`, which begins at `at`, and where they end."""
+    sizes, at = carve(at, (3,), np.int64)
+    progress, at = carve(at, (3,), np.int64)
+    subjects, at = carve(at, (n_subjects + 1, 3), np.int64)
+    return sizes, progress, subjects, at
+
+
+@inlined_kernel()
+def carve_timeline(at, n_steps, n):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `TIMELINE`, which begins at `at`, and where they end."""
+    steps, at = carve(at, (n_steps, STEP_INPUTS + n), np.float64)
+    codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
+    arrivals, at = carve(at, (n_steps, n), np.float64)
+    spans, at = carve(at, (n_steps, 2), np.int64)
+    return steps, codes, arrivals, spans, at
+
+
+@inlined_kernel()
+def carve_scratch(at, n_steps, n, n_parameters, n_entries, n_factors):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end."""
+    room, at = carve_room(at, n, n_parameters, n_entries, n_factors)
+    waiting_steps, at = carve(at, (n_steps, STEP_INPUTS), np.float64)
+    waiting_codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
+    return room, waiting_steps, waiting_codes, at
+
+
+@inlined_kernel()
+def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
+    """Carve the row `SCRATCH` in the sizes of a table's system."""
+    return carve_scratch(
+        at,
+        n_steps,
+        floats(address, TOLERANCES).size - 1,
+        float_table(address, VALUES).shape[0],
+        integers(address, JACOBIAN_ROWS).size,
+        integers(address, OPTIONS)[N_FACTORS],
+    )
+
+
+@inlined_kernel()
+def read_problem(address):  # type: ignore[no-untyped-def]
+    """Return all that a table holds."""
+    n = floats(address, TOLERANCES).size - 1
+    sizes, progress, subjects, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
+    steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
+    path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
+    room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
+    return nonlinear.Problem(
+        read_field(address),
+        read_records(address),
+        integers(address, OBSERVED),
+        floats(address, TOLERANCES),
+        integers(address, OPTIONS),
+        float_table(address, VALUES),
+        float_table(address, INITIAL),
+        steps,
+        codes,
+        arrivals,
+        spans,
+        subjects,
+        progress,
+        path,
+        room,
+        float_table(address, STATES),
+        read_adjoints(address),
+        waiting_steps,
+        waiting_codes,
+    )
