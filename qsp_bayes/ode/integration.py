@@ -25,9 +25,10 @@ from qsp_bayes.ode.timeline import RECORD, TIME
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
 """Methods: Rodas5P is `STIFF`, Tsit5 `NONSTIFF`."""
 
-FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, FULL = (np.int64(k) for k in range(6))
+FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, FULL = (np.int64(k) for k in range(7))
 """How a subject's integration ended: doses that cannot be given; a state that is not finite; steps that became too
-small; more of them than allowed; no more room in the path, which is then made larger."""
+small; more of them than allowed; a steady state that was not found; no more room in the path, which is then made
+larger."""
 
 RTOL, FIRST_ATOL = range(2)
 """Entries of the tolerances; absolute ones are negative where left to the solver."""
