@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from qsp_bayes.ode import rodas5p, tsit5
-from qsp_bayes.ode.field import at, jacobian, slopes, stage_at
+from qsp_bayes.ode.field import address, at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.timeline import RECORD, TIME
@@ -68,7 +68,7 @@ def error_norm(tolerances, room, path, r, overall):  # type: ignore[no-untyped-d
 @inlined_kernel()
 def overall_size(field, room, path, r, t, end):  # type: ignore[no-untyped-def]
     """Largest size that any state has had, or may come to have where all are 0; sets `F`. Infinite for a bad slope."""
-    slopes(field, t, at(path.states, r), room.p, room.u, room.F.ctypes.data)
+    slopes(field, t, at(path.states, r), room.p, room.u, address(room.F))
     overall, total, reach = 0.0, 0.0, 0.0
     for i in range(room.scale.size):
         overall = max(overall, room.scale[i])
@@ -94,7 +94,7 @@ def first_length(field, tolerances, room, path, r, t, end, overall):  # type: ig
     h = min(0.01 * size / slope if size > 1e-5 else 1e-6 * span, span)
     for i in range(n):
         room.Y[i] = path.states[r, i] + h * room.F[i]
-    slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b.ctypes.data)
+    slopes(field, t + h, address(room.Y), room.p, room.u, address(room.b))
     bend = 0.0
     for i in range(n):
         scale = tolerance(i, abs(path.states[r, i]), tolerances, room, overall)
@@ -132,7 +132,7 @@ def first_stage(used, field, t, room, path, r, last):  # type: ignore[no-untyped
         for i in range(room.F.size):
             path.stages[r, 0, i] = path.stages[last, 6, i]
     else:
-        slopes(field, t, at(path.states, r), room.p, room.u, stage_at(path.stages, r, 0))
+        slopes(field, t, at(path.states, r), room.p, room.u, stages_at(path.stages, r))
 
 
 @inlined_kernel()
@@ -235,7 +235,9 @@ def retreat(problem, start, stop, begin, end):  # type: ignore[no-untyped-def]
                 room.stages_bar[j, i] = 0.0
         observed = False
         if k >= start and problem.spans[k, 0] == r and method == STIFF:
-            rodas5p.at_end(path.states, path.stages, r, 1.0, room.new)
+            rodas5p.at_end(
+                0, at(path.states, r), stages_at(path.stages, r), 1.0, address(room.new), room.new.size
+            )
         while k >= start and problem.spans[k, 0] == r:
             x = (problem.steps[k, TIME] - t) / h
             observed = True

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsp_bayes.ode.delivery import dose_adjoint
-from qsp_bayes.ode.field import Field, at, slopes
+from qsp_bayes.ode.field import Field, address, at, slopes
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
     FINE,
@@ -269,7 +269,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
 def hamiltonian(problem, t, y):  # type: ignore[no-untyped-def]
     """Lam . dx/dt for the state at an address."""
     room, total = problem.room, 0.0
-    slopes(problem.field, t, y, room.p, room.u, room.F.ctypes.data)
+    slopes(problem.field, t, y, room.p, room.u, address(room.F))
     for i in range(room.F.size):
         total += room.lam[i] * room.F[i]
     return total
