@@ -24,11 +24,13 @@ from qsp_bayes.ode.integration import (
     NOT_FINITE,
     STIFF,
     advance,
+    culprit,
     retreat,
 )
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.path import START, Path, Room
 from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.status import HOW, WHEN, WHICH
 from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_STOP,
@@ -73,6 +75,8 @@ class Problem(NamedTuple):
         Rows of the path that lead to such a step, end exclusive; the row that holds an observation in between.
     subjects : (subject + 1, 3) int
         Where the records and the steps of each subject begin, and how its integration ended.
+    failures : (subject, 3) float
+        Again how it ended; for a failure also when, and because of which state (see `status`).
     progress : (3,) int
         Subject and row of the path to go on from, and the steps of the subject so far.
     out : (observed state, record)
@@ -91,6 +95,7 @@ class Problem(NamedTuple):
     arrivals: np.ndarray
     spans: np.ndarray
     subjects: np.ndarray
+    failures: np.ndarray
     progress: np.ndarray
     path: Path
     room: Room
@@ -189,6 +194,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     if r >= problem.path.methods.size:
         return r, FULL
     t = min(0.0, steps[first, TIME])
+    problem.path.times[r, START] = t
     start_state(problem, codes[first, ROW], r)
     if not leave(problem, r):
         return r, NOT_FINITE
@@ -207,6 +213,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
                 return r, status
             t = steps[stop, TIME]
         problem.spans[stop, 1] = r
+        problem.path.times[r, START] = t
         arrive(problem, stop, r)
         if not apply(problem, stop, r):
             return r, IMPOSSIBLE
@@ -214,6 +221,14 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
             return r, NOT_FINITE
         s = stop + 1
     return r, FINE
+
+
+@inlined_kernel()
+def note_failure(problem, i, r, status):  # type: ignore[no-untyped-def]
+    """Note when a subject's integration failed, at row r of the path, and because of which state."""
+    problem.subjects[i, FAILED] = status
+    problem.failures[i, WHEN] = problem.path.times[r, START]
+    problem.failures[i, WHICH] = culprit(problem, r, status) if status != IMPOSSIBLE else -1
 
 
 @inlined_kernel()
@@ -242,8 +257,13 @@ def forward(problem):  # type: ignore[no-untyped-def]
                 if status == FULL:
                     progress[0] = i
                     return False
-                subjects[i, FAILED] = status
+                if status != FINE:
+                    note_failure(problem, i, r, status)
+        else:
+            problem.failures[i, WHEN] = records.time[first]
+            problem.failures[i, WHICH] = -1
         if subjects[i, FAILED] != FINE:
+            problem.failures[i, HOW] = subjects[i, FAILED]
             for n in range(first, last):
                 for q in range(problem.observed.size):
                     problem.out[q, n] = np.nan
