@@ -17,6 +17,7 @@ from qsp_bayes.calibration.design import Design, Term
 from qsp_bayes.calibration.fit import fit
 from qsp_bayes.calibration.predictions import require_positive
 from qsp_bayes.calibration.priors import Priors
+from qsp_bayes.calibration.resolve import Resolver
 from qsp_bayes.calibration.scales import SCALES
 from qsp_bayes.calibration.simulate import simulate
 from qsp_bayes.calibration.variables import Variables, require_priors
@@ -124,6 +125,10 @@ class Calibration:
         The records are ``pm.Data``. Another design is set by ``model.set_dim("subject", n_subjects, subjects)`` and
         ``pm.set_data(study.data_arrays(), coords=study.coords)``.
         """
+        return self.assemble(study).model
+
+    def assemble(self, study: Study) -> Resolver:
+        """Build the model as `build` does, and keep what tells how its solution ended."""
         check_study(self, study)
         require_priors(
             self.priors, {name: unit for name, unit in self.variables.items() if name not in self.fix}
@@ -140,7 +145,7 @@ class Calibration:
             for output in self.error:
                 self.observe(output, path[output], design)
         require_positive(self, study)
-        return model
+        return Resolver(model, path.status(), study.units.time)
 
     def individual_parameters(self, design: Design) -> dict[str, Term]:
         """Create the typical values and what individuals add to them, and give every parameter."""
@@ -205,7 +210,9 @@ class Calibration:
             Groups ``prior``, ``prior_predictive``, ``posterior``, ``posterior_predictive`` (the fitted individuals),
             ``population_predictive`` (new individuals in the study's design), ``log_likelihood``, ``log_prior``,
             ``sample_stats``, ``observed_data`` and ``constant_data``, and ``derived`` (half-life, Vss and the
-            like of the typical individual) where the system has the library's compartments; the attribute
+            like of the typical individual) where the system has the library's compartments; ``divergences`` where
+            there were any, each solved again and put down to the solver (subject, state, time) or to geometry, and
+            ``prior_failures`` where prior draws cannot be solved (`diagnose` tells of both in words); the attribute
             ``qsp_bayes`` is a JSON text with versions, seed, study, system, priors and settings.
 
         Raises

@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from qsp_bayes.calibration.divergences import attribute, prior_failures
 from qsp_bayes.calibration.metadata import as_attribute, describe_fit
 from qsp_bayes.calibration.sampler import quiet_pymc, sample_posterior
 from qsp_bayes.data.study import Study
@@ -25,9 +26,10 @@ def fit(
     calibration: Calibration, study: Study, *, random_seed: int, progressbar: bool, **sampling: Any
 ) -> xr.DataTree:
     """Sample the posterior and what goes with it; `Calibration.fit` documents it."""
-    model = calibration.build(study)
-    seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(4)]
-    sample = sample_posterior(model, random_seed=seeds[0], progressbar=progressbar, **sampling)
+    resolver = calibration.assemble(study)
+    model = resolver.model
+    seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(5)]
+    sample = sample_posterior(resolver, random_seed=seeds[0], progressbar=progressbar, **sampling)
     tree = xr.DataTree.from_dict({"posterior": sample.posterior, "sample_stats": sample.sample_stats})
     with model, quiet_pymc():
         prior = pm.sample_prior_predictive(PRIOR_DRAWS, random_seed=seeds[1])
@@ -80,6 +82,11 @@ def fit(
     )
     if (quantities := derived_quantities(calibration, result["posterior"].to_dataset())) is not None:
         result["derived"] = xr.DataTree(quantities)
+    if sample.divergences is not None:
+        result["divergences"] = xr.DataTree(attribute(sample.divergences, resolver, seeds[4]))
+    failures = prior_failures(result["prior"].to_dataset(), list(calibration.error), resolver)
+    if failures is not None:
+        result["prior_failures"] = xr.DataTree(failures)
     result["constant_data"] = xr.DataTree(constant_data(study))
     result.attrs = as_attribute(facts)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 import time
 import warnings
@@ -12,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import nutpie
-import pymc as pm
 import xarray as xr
 
+from qsp_bayes.calibration.divergences import Divergences, stored_divergences
+from qsp_bayes.calibration.resolve import Resolver
+from qsp_bayes.calibration.search import PRIOR_DRAWS, chooser, find_starts
 from qsp_bayes.calibration.start import explain_start
 from qsp_bayes.errors import CalibrationError
 
@@ -28,21 +32,21 @@ STATISTICS = {
     "step_size": "step_size",
     "mean_tree_accept": "acceptance_rate",
 }
-DIVERGENCE_POINTS = ("divergence_start", "divergence_end")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Posterior draws, statistics of the sampler, and how long it took (seconds of compilation and of sampling)."""
+    """Posterior draws, statistics of the sampler, divergences, and how long it took (seconds of either part)."""
 
     posterior: xr.Dataset
     sample_stats: xr.Dataset
+    divergences: Divergences | None
     seconds_compiling: float
     seconds_sampling: float
 
 
 def sample_posterior(
-    model: pm.Model,
+    resolver: Resolver,
     *,
     draws: int,
     tune: int,
@@ -57,29 +61,44 @@ def sample_posterior(
     Raises
     ------
     CalibrationError
-        If no chain finds a start, saying which subject or variable is the cause.
+        If no chain finds a start, and none is found by looking for one, saying which subject or variable is the
+        cause.
     KeyboardInterrupt
         If interrupted before every chain had made a draw to keep; later interruptions keep the draws.
     """
     start = time.perf_counter()
     # The data are constants while sampling: the compiled gradient then knows every shape.
-    compiled = nutpie.compile_pymc_model(model, freeze_model=True)
+    compiled = nutpie.compile_pymc_model(resolver.model, freeze_model=True)
     between = time.perf_counter()
+    sample = functools.partial(
+        nutpie.sample,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=random_seed,
+        target_accept=target_accept,
+        progress_bar=progressbar,
+        store_divergences=True,
+        store_unconstrained=True,  # for the metric and the range of the posterior, by which divergences are judged
+        save_warmup=False,
+    )
     try:
-        trace = nutpie.sample(
-            compiled,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            seed=random_seed,
-            target_accept=target_accept,
-            progress_bar=progressbar,
-            store_divergences=True,
-            save_warmup=False,
-        )
+        trace = sample(compiled)
     except (RuntimeError, ValueError) as error:
-        raise CalibrationError(explain_start(model, random_seed, error)) from error
+        reason = explain_start(resolver, random_seed, error)
+        starts = find_starts(resolver, compiled.logp_func, random_seed)
+        if not starts:
+            raise CalibrationError(
+                f"{reason} Better starting points were looked for, among {PRIOR_DRAWS} draws from the prior and by a "
+                "search from the best of them, and none was found."
+            ) from error
+        warnings.warn(
+            f"{reason} Sampling has started from {len(starts)} better starting points instead, found among draws "
+            "from the prior and by optimisation. Look at `diagnose(fit)`: it counts what cannot be solved.",
+            stacklevel=4,
+        )
+        trace = sample(dataclasses.replace(compiled, initial_point_func=chooser(starts)))
     posterior, statistics = trace["posterior"].to_dataset(), trace["sample_stats"].to_dataset()
     kept = complete_block(count_draws(posterior))
     if kept["draw"].stop == 0:
@@ -92,6 +111,7 @@ def sample_posterior(
     return Sample(
         posterior=posterior.isel(kept),
         sample_stats=normalise_statistics(statistics.isel(kept)),
+        divergences=stored_divergences(statistics.isel(kept)),
         seconds_compiling=between - start,
         seconds_sampling=time.perf_counter() - between,
     )
@@ -120,12 +140,9 @@ def complete_block(counts: np.ndarray) -> dict[str, Any]:
 
 
 def normalise_statistics(statistics: xr.Dataset) -> xr.Dataset:
-    """Rename nutpie's statistics as ArviZ names them, and keep where transitions diverged if any did."""
+    """Rename nutpie's statistics as ArviZ names them."""
     kept = statistics[list(STATISTICS)].rename(STATISTICS)
-    kept = kept.assign({name: kept[name].astype(np.int64) for name in ("tree_depth", "n_steps")})
-    if bool(kept["diverging"].any()):
-        kept = kept.assign({name: statistics[name] for name in DIVERGENCE_POINTS})
-    return kept
+    return kept.assign({name: kept[name].astype(np.int64) for name in ("tree_depth", "n_steps")})
 
 
 @contextmanager

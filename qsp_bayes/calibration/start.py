@@ -9,6 +9,9 @@ import pymc as pm
 import pytensor
 from pymc.initial_point import make_initial_point_fn
 
+from qsp_bayes.calibration.resolve import Resolver
+from qsp_bayes.ode.status import Failure
+
 TRIES = 5
 
 
@@ -22,12 +25,13 @@ class Start:
     predictions: dict[str, np.ndarray]
 
 
-def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
+def explain_start(resolver: Resolver, random_seed: int, error: Exception) -> str:
     """Say in words why no chain finds a start, after evaluating a few starting points as the sampler makes them.
 
     Parameters
     ----------
-    model : pymc.Model
+    resolver : Resolver
+        The model.
     random_seed : int
     error : Exception
         What the sampler said.
@@ -36,6 +40,7 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
     -------
     str
     """
+    model = resolver.model
     for start in evaluate_starts(model, random_seed):
         found = [
             f"the log probability of {name} is not finite{where(model, name, logp, start)}"
@@ -49,8 +54,11 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
             typical = ", ".join(
                 f"{name}={float(value):.3g}" for name, value in start.values.items() if name.startswith("TV")
             )
+            opening = f"Sampling could not start: {'; '.join(found)}. At this start {typical}."
+            if failures := resolver.failures(start.values):
+                return f"{opening} {explain_failures(failures, resolver.time_unit)}"
             return (
-                f"Sampling could not start: {'; '.join(found)}. At this start {typical}. This usually means (a) "
+                f"{opening} This usually means (a) "
                 "a prior far from the data or in another unit; (b) an observation that the error model excludes, such "
                 "as a zero under a proportional error; (c) a dose that is missing. Draw from the prior with "
                 "pm.sample_prior_predictive(model=calibration.build(study)) and compare with the data."
@@ -60,6 +68,13 @@ def explain_start(model: pm.Model, random_seed: int, error: Exception) -> str:
         f"Sampling could not start, although log probability and gradient are finite at {TRIES} starting points. "
         f"The sampler said: {reason}"
     )
+
+
+def explain_failures(failures: list[Failure], time_unit: str) -> str:
+    """Explain the first subject that cannot be solved, and count the others."""
+    first, others = failures[0], len(failures) - 1
+    more = {0: "", 1: " One more subject fails."}.get(others, f" {others} more subjects fail.")
+    return f"The system cannot be solved there. {first.explain(time_unit)}{more}"
 
 
 def evaluate_starts(model: pm.Model, random_seed: int) -> list[Start]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from qsp_bayes.ode import rodas5p, tsit5
 from qsp_bayes.ode.field import address, at, jacobian, slopes, stages_at
-from qsp_bayes.ode.jit import inlined_kernel, zero
+from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.timeline import RECORD, TIME
 
@@ -164,6 +164,7 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
     automatic, keep = options[METHOD] == AUTOMATIC, options[KEEP] != 0
     n = room.new.size
     overall = overall_size(field, room, path, r, t, end)
+    path.times[r, START] = t  # before anything that may fail: it tells when
     if not math.isfinite(overall):
         return r, method, NOT_FINITE
     h, span = first_length(field, tolerances, room, path, r, t, end, overall), end - t
@@ -175,6 +176,7 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
     if method == NONSTIFF:
         first_stage(STIFF, field, t, room, path, r, r)
     while t < end:
+        path.times[r, START] = t
         if problem.progress[2] >= options[MAX_STEPS]:
             return r, method, TOO_MANY
         if keep and r + 1 >= path.methods.size:
@@ -193,7 +195,6 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
         error = error_norm(tolerances, room, path, r, overall) if done else np.nan
         if error <= 1.0:
             until = end if last else t + h
-            path.times[r, START] = t
             path.times[r, LENGTH] = h
             path.methods[r] = method
             k = report(problem, method, k, stop, t, h, until, r)
@@ -220,6 +221,41 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             rejected = True
             h *= max(SMALLEST, SAFETY * error**-0.2) if error < np.inf else 0.1
     return r, method, FINE
+
+
+@kernel()
+def culprit(problem, r, status):  # type: ignore[no-untyped-def]
+    """State because of which the integration failed at row r of the path, or -1.
+
+    That is the one that is not finite, or else whose rate soon is not (after a step along the slopes), or else whose
+    error in the last step that was tried is the largest in units of its tolerance.
+    """
+    field, room, path = problem.field, problem.room, problem.path
+    n, t, overall = room.new.size, path.times[r, START], 0.0
+    for i in range(n):
+        if not math.isfinite(path.states[r, i]):
+            return i
+        overall = max(overall, room.scale[i])
+    slopes(field, t, at(path.states, r), room.p, room.u, address(room.F))
+    for i in range(n):
+        if not math.isfinite(room.F[i]):
+            return i
+    worst, largest = -1, -1.0
+    for i in range(n):
+        size = max(abs(path.states[r, i]), abs(room.new[i]))
+        error = abs(room.error[i]) / tolerance(i, size, problem.tolerances, room, overall)
+        if error > largest:
+            worst, largest = i, error
+    h = 1e-15 * max(abs(t), 1e-300)
+    while status == TOO_SMALL and h < 1e-6 * abs(t):
+        for i in range(n):
+            room.Y[i] = path.states[r, i] + h * room.F[i]
+        slopes(field, t + h, address(room.Y), room.p, room.u, address(room.b))
+        for i in range(n):
+            if not math.isfinite(room.b[i]):
+                return i
+        h *= 4.0
+    return worst
 
 
 @inlined_kernel()

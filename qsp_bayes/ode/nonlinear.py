@@ -20,15 +20,18 @@ from qsp_bayes.ode.integration import (
     FINE,
     FULL,
     METHOD,
+    NO_STEADY_STATE,
     NOT_FINITE,
     STIFF,
     advance,
+    culprit,
     retreat,
 )
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import START, Path, Room
 from qsp_bayes.ode.records import Adjoints, Records
+from qsp_bayes.ode.status import HOW, WHEN, WHICH
 from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_STOP,
@@ -77,6 +80,8 @@ class Problem(NamedTuple):
         row that holds an observation in between.
     subjects : (subject + 1, 3) int
         Where the records and the steps of each subject begin, and how its integration ended.
+    failures : (subject, 3) float
+        Again how it ended; for a failure also when, and because of which state (see `status`).
     progress : (3,) int
         Subject and row of the path to go on from, and the steps of the subject so far.
     out : (observed state, record)
@@ -97,6 +102,7 @@ class Problem(NamedTuple):
     arrivals: np.ndarray
     spans: np.ndarray
     subjects: np.ndarray
+    failures: np.ndarray
     progress: np.ndarray
     path: Path
     room: Room
@@ -197,6 +203,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     if r >= problem.path.methods.size:
         return r, FULL
     t = min(0.0, steps[first, TIME])
+    problem.path.times[r, START] = t
     start_state(problem, codes[first, ROW], r)
     if not leave(problem, r):
         return r, NOT_FINITE
@@ -215,17 +222,27 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
                 return r, status
             t = steps[stop, TIME]
         problem.spans[stop, 1] = r
+        problem.path.times[r, START] = t
         arrive(problem, stop, r)
         if codes[stop, KIND] == PERIODIC:
-            r = find_steady_state(problem.address, stop, r)
-            if r < 0:
-                return np.int64(0), -r
+            result = find_steady_state(problem.address, stop, r)
+            if result < 0:
+                return r, -result
+            r = result
         else:
             apply(problem, stop, r)
         if not leave(problem, r):
             return r, NOT_FINITE
         s = stop + 1
     return r, FINE
+
+
+@inlined_kernel()
+def note_failure(problem, i, r, status):  # type: ignore[no-untyped-def]
+    """Note when a subject's integration failed, at row r of the path, and because of which state."""
+    problem.subjects[i, FAILED] = status
+    problem.failures[i, WHEN] = problem.path.times[r, START]
+    problem.failures[i, WHICH] = -1 if status == NO_STEADY_STATE else culprit(problem, r, status)
 
 
 @inlined_kernel()
@@ -254,9 +271,15 @@ def forward(problem):  # type: ignore[no-untyped-def]
                 if status == FULL:
                     progress[0] = i  # and the row stays where the subject began
                     return False
-                subjects[i, FAILED] = status
-                progress[1] = r if status == FINE else progress[1]
+                if status == FINE:
+                    progress[1] = r
+                else:
+                    note_failure(problem, i, r, status)
+        else:
+            problem.failures[i, WHEN] = records.time[first]
+            problem.failures[i, WHICH] = -1
         if subjects[i, FAILED] != FINE:
+            problem.failures[i, HOW] = subjects[i, FAILED]
             for n in range(first, last):
                 for q in range(problem.observed.size):
                     problem.out[q, n] = np.nan

@@ -60,9 +60,9 @@ def make_room(address):  # type: ignore[no-untyped-def]
     for subject in records.subject:
         n_subjects = max(n_subjects, subject + 1)
     allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
-    _, _, _, end = carve_subjects(NOWHERE, n_subjects)
+    _, _, _, _, end = carve_subjects(NOWHERE, n_subjects)
     allocate_cleared(address, SUBJECTS, (end // WORD,))
-    sizes, _, subjects, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
+    sizes, _, subjects, _, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
     n_steps = count_all(records, subjects)
     capacity = FIRST_CAPACITY * n_subjects if integers(address, OPTIONS)[KEEP] else 1
     sizes[0], sizes[1], sizes[CAPACITY] = n_subjects, n_steps, capacity
@@ -78,7 +78,7 @@ def make_room(address):  # type: ignore[no-untyped-def]
 def enlarge_path(address):  # type: ignore[no-untyped-def]
     """Double the room for the path; keep the rows of the subjects that are done."""
     n = floats(address, TOLERANCES).size - 1
-    sizes, progress, _, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
+    sizes, progress, _, _, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
     capacity = 2 * sizes[CAPACITY]
     _, end = carve_path(NOWHERE, capacity, n)
     allocate(address, LARGER, (end // WORD,))

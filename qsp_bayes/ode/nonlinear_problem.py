@@ -121,7 +121,8 @@ def carve_subjects(at, n_subjects):  # type: ignore[no-untyped-def]
     sizes, at = carve(at, (3,), np.int64)
     progress, at = carve(at, (3,), np.int64)
     subjects, at = carve(at, (n_subjects + 1, 3), np.int64)
-    return sizes, progress, subjects, at
+    failures, at = carve(at, (n_subjects, 3), np.float64)
+    return sizes, progress, subjects, failures, at
 
 
 @inlined_kernel()
@@ -160,7 +161,8 @@ def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
 def read_problem(address):  # type: ignore[no-untyped-def]
     """Return all that a table holds."""
     n = floats(address, TOLERANCES).size - 1
-    sizes, progress, subjects, _ = carve_subjects(start(address, SUBJECTS), integers(address, SUBJECTS)[0])
+    n_subjects = integers(address, SUBJECTS)[0]
+    sizes, progress, subjects, failures, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
     steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
     path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
     room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
@@ -179,6 +181,7 @@ def read_problem(address):  # type: ignore[no-untyped-def]
         arrivals,
         spans,
         subjects,
+        failures,
         progress,
         path,
         room,

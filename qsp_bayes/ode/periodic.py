@@ -17,7 +17,7 @@ import numpy as np
 
 from qsp_bayes.ode.decomposition import invert
 from qsp_bayes.ode.delivery import share_among_inputs
-from qsp_bayes.ode.field import at, jacobian
+from qsp_bayes.ode.field import address, at, jacobian
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
     FINE,
@@ -138,7 +138,7 @@ def walk_period_back(problem, events, count, start, begin, end, here, bars):  # 
     room, path, last = problem.room, problem.path, end
     for i in range(here.size):
         here[i] = path.states[begin, i]  # which is where the period ends, too
-    following = hamiltonian(problem, start, here.ctypes.data)
+    following = hamiltonian(problem, start, address(here))
     for e in range(count, -1, -1):
         since, first = start + events[e - 1, OFFSET] if e > 0 else start, last
         while first > begin and path.times[first - 1, START] >= since:
@@ -147,14 +147,14 @@ def walk_period_back(problem, events, count, start, begin, end, here, bars):  # 
             retreat(problem, 0, 0, first, last)
             for i in range(here.size):
                 here[i] = path.states[first, i]
-            following = hamiltonian(problem, path.times[first, START], here.ctypes.data)
+            following = hamiltonian(problem, path.times[first, START], address(here))
         last = first
         if e > 0:
             state = np.int64(events[e - 1, STATE])
             bars[e - 1, 0], bars[e - 1, 1] = room.lam[state], room.u_bar[state]
             here[state] -= events[e - 1, JUMP]
             room.u[state] -= events[e - 1, RATE]
-            before = hamiltonian(problem, since, here.ctypes.data)
+            before = hamiltonian(problem, since, address(here))
             bars[e - 1, 2] = before - following
             following = before
     return following

@@ -10,6 +10,7 @@ from pytensor.graph.basic import Variable
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.ode.op import LinearSolve
+from qsp_bayes.ode.status import Status, observed_status
 from qsp_bayes.systems.deliveries import ABSENT, deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.equilibrium import check_steady_states
 from qsp_bayes.systems.linear import LinearForm
@@ -24,8 +25,8 @@ def linear_states(
     events: Events,
     table: ParameterTable,
     observed: tuple[str, ...],
-) -> dict[str, Variable]:
-    """Observed states, each by record, from the exact engine.
+) -> tuple[dict[str, Variable], Status]:
+    """Observed states, each by record, and how each subject ended, from the exact engine.
 
     Raises
     ------
@@ -63,4 +64,5 @@ def linear_states(
         position[[names.index(name) for name in observed]],
         np.array([structure.n_dynamic, events.carry == "locf"], np.int64),
     )
-    return by_state(states, observed)
+    subject, time = (pt.as_tensor_variable(x) for x in (events.subject, events.time))
+    return by_state(states, observed), observed_status(states, subject, time, names)

@@ -14,6 +14,7 @@ from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import Adaptive
+from qsp_bayes.ode.status import Status, recorded_status
 from qsp_bayes.systems.deliveries import deliveries, delivery_states
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
@@ -46,8 +47,8 @@ def nonlinear_states(
     table: ParameterTable,
     observed: tuple[str, ...],
     solver: Adaptive,
-) -> dict[str, Variable]:
-    """Observed states, each by record, from the integrators.
+) -> tuple[dict[str, Variable], Status]:
+    """Observed states, each by record, and how each subject ended, from the integrators.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def nonlinear_states(
         compiled.autonomous,
         compiled.n_factors,
     ]
-    states, *_ = NonlinearSolve(compiled)(
+    states, memory, *_ = NonlinearSolve(compiled)(
         *deliveries(symbolic, position, events, table).values(),
         stack_rows(values, vector) if values else pt.zeros((0, 1)),
         initial_rows(symbolic, table, range(len(names))),
@@ -83,4 +84,4 @@ def nonlinear_states(
         np.array([name not in symbolic.accumulators for name in names], np.int64),
         np.array(options, np.int64),
     )
-    return by_state(states, observed)
+    return by_state(states, observed), recorded_status(memory, names)

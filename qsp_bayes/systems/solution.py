@@ -13,6 +13,7 @@ from pytensor.graph.traversal import ancestors
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.rows import Stack, Unstack
+from qsp_bayes.ode.status import Status
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
@@ -26,14 +27,42 @@ class Path:
         events: Events,
         table: ParameterTable,
         states: Mapping[str, Variable],
+        status: Status,
     ) -> None:
         self._symbolic, self._events, self._table = symbolic, events, table
         self._states = states
+        self._status = status
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names that can be asked for."""
         return tuple(name for name in self._symbolic.outputs if name in self._events.rows)
+
+    def status(self) -> Status:
+        """How the solution of each subject ended: whether it failed, when, and because of which state.
+
+        A subject that cannot be solved is NaN in every output; nothing is raised. Compile what is returned beside the
+        outputs to learn why.
+
+        Returns
+        -------
+        Status
+            Variables `status`, `time` and `state`, one entry per subject; ``status.failures(subjects, *values)``
+            puts their values into words.
+
+        Examples
+        --------
+        >>> import pytensor
+        >>> import qsp_bayes as qb
+        >>> study = qb.load_dataset("theophylline")
+        >>> system = qb.one_compartment(absorption="first-order", lag=True)
+        >>> params = {"KA": 1.5, "CL": 3.0, "Vc": 30.0, "tlag": -1.0}
+        >>> status = system.solve(study.events(), params).status()
+        >>> values = pytensor.function([], status.variables)()
+        >>> print(status.failures(study.subjects, *values)[0].describe("h"))
+        Subject 1: its doses cannot be given from t = 0 h on.
+        """
+        return self._status
 
     def __getitem__(self, output: str) -> Variable:
         if output not in self.outputs:

@@ -68,15 +68,15 @@ def solve(
     if solver is None:
         solver = Automatic() if form is None else Linear()
     if isinstance(solver, Adaptive):
-        states = nonlinear_states(symbolic, events, table, observed, solver)
+        states, status = nonlinear_states(symbolic, events, table, observed, solver)
     elif form is not None:
-        states = linear_states(system, form, events, table, observed)
+        states, status = linear_states(system, form, events, table, observed)
     else:
         raise SolverError(
             "Linear() solves linear systems only, and some rate of this one depends on a state, or on time, other than "
             "proportionally. Leave `solver` out, or choose Rodas5P() or Tsit5()."
         )
-    return Path(symbolic, events, table, states)
+    return Path(symbolic, events, table, states, status)
 
 
 def given_values(
