@@ -176,9 +176,7 @@ def straight_line(problem: Problem) -> Compiled:
     field, start = problem.field(node("t"), y, p), problem.start(p)
 
     def entries(leaves: list[Any]) -> dict[tuple[int, int], Any]:
-        table = {
-            (i, j): derivative(f, leaf) for i, f in enumerate(field) for j, leaf in enumerate(leaves)
-        }
+        table = {(i, j): derivative(f, leaf) for i, f in enumerate(field) for j, leaf in enumerate(leaves)}
         return {place: entry for place, entry in table.items() if not is_number(entry, 0.0)}
 
     by_state, by_parameter = entries(y), entries(p)
