@@ -27,10 +27,13 @@ METHODS = {"P1": "DOP853"}
 
 
 @functools.cache
-def reference(name: str, method: str = "") -> Solution:
-    """States and sensitivities of a problem by scipy, by default with a method that no peer solves it by."""
-    problem = PROBLEMS[name]()
-    method = method or METHODS.get(name, "LSODA")
+def reference(name: str) -> Solution:
+    """States and sensitivities of a problem by a method of scipy that no peer solves it by."""
+    return by_scipy(PROBLEMS[name](), METHODS.get(name, "LSODA"))
+
+
+def by_scipy(problem: Problem, method: str) -> Solution:
+    """States and sensitivities, tight, by a method of `scipy.integrate.solve_ivp` on the variational equations."""
     N, P = len(problem.states), len(problem.parameters)
     model = straight_line(problem)
     rates, slopes, by_state, by_parameter = model.rates, model.slopes, model.by_state, model.by_parameter
@@ -71,7 +74,7 @@ def reference(name: str, method: str = "") -> Solution:
                     atol=atol,
                 )
                 if not path.success:
-                    raise ArithmeticError(f"{method} fails on {name}: {path.message}")
+                    raise ArithmeticError(f"{method} fails on {problem.name}: {path.message}")
                 rows[inside], x = path.y.T[: inside.sum()], path.y[:, -1].copy()
             for _, state, jump, change in events[events[:, 0] == end]:
                 x[int(state)] += jump

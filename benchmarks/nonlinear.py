@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -55,14 +56,17 @@ def cvodes(problem: Problem, *, sensitivities: bool) -> Builds:
 
     if not sensitivities:
         return {
-            method: lambda method=method: cvodes_compiled(problem, sensitivities=False, method=method)
+            method: partial(cvodes_compiled, problem, sensitivities=False, method=method)
             for method in ("BDF", "Adams")
         }
     return {
-        f"{method} {correction}{'' if controlled else ', sensitivities not controlled'}": (
-            lambda settings={"method": method, "correction": correction, "controlled": controlled}: (
-                cvodes_compiled(problem, sensitivities=True, **settings)
-            )
+        f"{method} {correction}{'' if controlled else ', sensitivities not controlled'}": partial(
+            cvodes_compiled,
+            problem,
+            sensitivities=True,
+            method=method,
+            correction=correction,
+            controlled=controlled,
         )
         for method in ("BDF", "Adams")
         for controlled in (True, False)
@@ -74,8 +78,8 @@ def diffrax(problem: Problem, *, sensitivities: bool) -> Builds:
     from benchmarks.diffrax_compiled import diffrax_compiled
 
     return {
-        f"{solver} {mapping}": lambda solver=solver, mapping=mapping: diffrax_compiled(
-            problem, sensitivities=sensitivities, solver=solver, mapping=mapping
+        f"{solver} {mapping}": partial(
+            diffrax_compiled, problem, sensitivities=sensitivities, solver=solver, mapping=mapping
         )
         for solver in (("Tsit5", "Dopri8") if problem.name == "P1" else ("Kvaerno5", "Kvaerno4", "Tsit5"))
         for mapping in ("map", "vmap")
@@ -85,7 +89,7 @@ def diffrax(problem: Problem, *, sensitivities: bool) -> Builds:
 def pymc(problem: Problem, *, sensitivities: bool) -> Builds:
     from benchmarks.pymc_ode import pymc_ode
 
-    return {"odeint": lambda: pymc_ode(problem, sensitivities=sensitivities)}
+    return {"odeint": partial(pymc_ode, problem, sensitivities=sensitivities)}
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,6 @@ def once(solve: Callable[[], Solution]) -> tuple[float, Solution]:
     return time.process_time() - start, found
 
 
-def attempts(solver: Solver, problem: Problem, largest: np.ndarray, share: float) -> Iterator[Tuned]:
-    """The solver at falling tolerances, its errors not yet known."""
-    for rtol in TOLERANCES:
-        yield Tuned(lambda rtol=rtol: solver(rtol, rtol * share * largest), "", rtol, share, (np.inf, np.inf))
-
-
 def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
     """The cheapest of all settings and tolerances that meets the errors, or why there is none."""
     largest = np.abs(exact[0]).max(axis=1)
@@ -126,13 +124,14 @@ def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
         solver = build()
         solver(TOLERANCES[0], TOLERANCES[0] * largest)
         for share in SHARES:
-            for attempt in attempts(solver, problem, largest, share):
-                seconds, found = once(attempt.solve)
+            for rtol in TOLERANCES:
+                solve = partial(solver, rtol, rtol * share * largest)
+                seconds, found = once(solve)
                 achieved = errors(problem, found, exact)
                 if achieved[0] <= STATE_TARGET and achieved[1] <= SENSITIVITY_TARGET:
-                    seconds = min(seconds, once(attempt.solve)[0])
+                    seconds = min(seconds, once(solve)[0])
                     if seconds < cost:
-                        best, cost = Tuned(attempt.solve, setting, attempt.rtol, share, achieved), seconds
+                        best, cost = Tuned(solve, setting, rtol, share, achieved), seconds
                     break
                 if seconds > PATIENCE * cost:
                     break
@@ -142,10 +141,8 @@ def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
 def untuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned:
     """The one solver of an engine that offers no choice, whatever its errors."""
     ((setting, build),) = builds.items()
-    solver, none = build(), np.empty(0)
-    return Tuned(
-        lambda: solver(0.0, none), setting, np.nan, np.nan, errors(problem, solver(0.0, none), exact)
-    )
+    solve = partial(build(), 0.0, np.empty(0))
+    return Tuned(solve, setting, np.nan, np.nan, errors(problem, solve(), exact))
 
 
 def peers(problem: Problem, exact: Solution, *, sensitivities: bool) -> dict[str, Tuned | str]:

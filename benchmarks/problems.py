@@ -198,7 +198,7 @@ def physiological() -> Problem:
     def field(t: Any, y: Vector, p: Vector) -> list[Any]:
         CLint, muscle, adipose, others, ka = p
         C = dict(zip(states, y, strict=True))
-        scale = {"muscle": muscle, "adipose": adipose}
+        scale: dict[str, Any] = {"muscle": muscle, "adipose": adipose}
         venous = {organ: C[organ] / (PARTITION[organ] * scale.get(organ, others)) for organ in PARTITION}
         flow = {organ: share * CARDIAC_OUTPUT for organ, share in (TO_VEIN | TO_LIVER).items()}
         own = CARDIAC_OUTPUT - sum(flow.values())
@@ -238,6 +238,8 @@ def physiological() -> Problem:
 
 STUDY = json.loads((Path(__file__).parent / "six_subjects.json").read_text())
 """Simulated observations of six subjects: times (day), doses (nmol), free drug and total target (nM), by time."""
+TRUTH = (0.3, 3.0, 0.5, 3.0, 1.0, 10.0, 0.5, 0.2)
+"""Parameters that the observations were simulated with."""
 KON = 5.0
 """1/nM/day; fixed, for the data do not inform it."""
 
@@ -266,7 +268,7 @@ def six_subjects() -> Problem:
         parameters=("CL", "V1", "Q", "V2", "KD", "R0", "kdeg", "kint"),
         field=field,
         start=lambda p: [0.0, 0.0, p[5], 0.0],
-        values=np.tile([0.3, 3.0, 0.5, 3.0, 1.0, 10.0, 0.5, 0.2], (len(doses), 1)),
+        values=np.tile(TRUTH, (len(doses), 1)),
         times=np.array(STUDY["time"]),
         doses=(Dose(0.0, "amount", doses),),
     )
