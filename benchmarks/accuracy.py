@@ -83,6 +83,11 @@ def by_scipy(problem: Problem, method: str) -> Solution:
     return found[..., :N], found[..., N:].reshape(*found.shape[:2], N, P)
 
 
+def sizes(states: np.ndarray) -> np.ndarray:
+    """What errors of states (subject, time, state) count against."""
+    return np.abs(states) + FLOOR * np.abs(states).max(axis=1, keepdims=True)
+
+
 def errors(problem: Problem, found: Solution, exact: Solution) -> tuple[float, float]:
     """Largest errors of states and of sensitivities, relative to the states.
 
@@ -90,7 +95,7 @@ def errors(problem: Problem, found: Solution, exact: Solution) -> tuple[float, f
     parameter, against the same, so that it is the error of d log y / d log p. Without sensitivities that is 0.
     """
     states, sensitivities = exact
-    size = np.abs(states) + FLOOR * np.abs(states).max(axis=1, keepdims=True)
+    size = sizes(states)
     of_states = np.max(np.abs(found[0] - states) / size)
     if found[1].shape[-1] == 0:
         return float(of_states), 0.0

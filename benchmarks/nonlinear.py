@@ -12,23 +12,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy import SENSITIVITY_TARGET, STATE_TARGET, Solution, errors, reference
+from benchmarks.accuracy import SENSITIVITY_TARGET, STATE_TARGET, Solution, errors, reference, sizes
 from benchmarks.comparison import Comparison
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.solve import called
 from benchmarks.timing import MICROSECONDS, interleaved
 
-Solver = Callable[[float, np.ndarray], Solution]
+Solver = Callable[[float, np.ndarray], Any]
 """Of the relative tolerance and the absolute tolerances (subject, state); solves all subjects."""
+Judge = Callable[[Any], tuple[float, float]]
+"""Errors of what a solver gives, in states and in sensitivities."""
 Builds = Mapping[str, Callable[[], Solver]]
 """Solvers of one engine, by the setting that they are built for."""
 
 TOLERANCES = np.logspace(-4.0, -11.0, 29).tolist()
 SHARES = (1e-2, 1e-3, 1e-4)
 """Absolute tolerances: the relative one times a share of each state's largest value."""
+REVERSE = "gradient of one sum by diffrax in reverse mode"
+"""For information: less work than all sensitivities."""
 PATIENCE = 3.0
 """A setting is given up when it costs that many times the best so far, without meeting the errors yet."""
 
@@ -37,7 +42,7 @@ PATIENCE = 3.0
 class Tuned:
     """A solver with the setting and tolerances that meet the errors most cheaply; `achieved` are its errors."""
 
-    solve: Callable[[], Solution]
+    solve: Callable[[], Any]
     setting: str
     rtol: float
     share: float
@@ -109,16 +114,18 @@ PEERS = {
 }
 
 
-def once(solve: Callable[[], Solution]) -> tuple[float, Solution]:
+def once(solve: Callable[[], Any]) -> tuple[float, Any]:
     """CPU seconds of one solve, and what it gives."""
     start = time.process_time()
     found = solve()
     return time.process_time() - start, found
 
 
-def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
-    """The cheapest of all settings and tolerances that meets the errors, or why there is none."""
-    largest = np.abs(exact[0]).max(axis=1)
+def tuned(builds: Builds, largest: np.ndarray, judge: Judge) -> Tuned | str:
+    """The cheapest of all settings and tolerances that meets the errors, or why there is none.
+
+    `largest` holds the largest value of each state (subject, state).
+    """
     best, cost = None, np.inf
     for setting, build in builds.items():
         solver = build()
@@ -127,7 +134,7 @@ def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
             for rtol in TOLERANCES:
                 solve = partial(solver, rtol, rtol * share * largest)
                 seconds, found = once(solve)
-                achieved = errors(problem, found, exact)
+                achieved = judge(found)
                 if achieved[0] <= STATE_TARGET and achieved[1] <= SENSITIVITY_TARGET:
                     seconds = min(seconds, once(solve)[0])
                     if seconds < cost:
@@ -138,16 +145,17 @@ def tuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned | str:
     return best or f"no tolerance reaches errors of {STATE_TARGET:g} and {SENSITIVITY_TARGET:g}"
 
 
-def untuned(builds: Builds, problem: Problem, exact: Solution) -> Tuned:
+def untuned(builds: Builds, largest: np.ndarray, judge: Judge) -> Tuned:
     """The one solver of an engine that offers no choice, whatever its errors."""
     ((setting, build),) = builds.items()
     solve = partial(build(), 0.0, np.empty(0))
-    return Tuned(solve, setting, np.nan, np.nan, errors(problem, solve(), exact))
+    return Tuned(solve, setting, np.nan, np.nan, judge(solve()))
 
 
 def peers(problem: Problem, exact: Solution, *, sensitivities: bool) -> dict[str, Tuned | str]:
     """Every peer that is made for the problem, or why it is missing."""
     found: dict[str, Tuned | str] = {}
+    largest, judge = np.abs(exact[0]).max(axis=1), partial(errors, problem, exact=exact)
     for name, peer in PEERS.items():
         if problem.name not in peer.problems:
             continue
@@ -155,8 +163,32 @@ def peers(problem: Problem, exact: Solution, *, sensitivities: bool) -> dict[str
             found[name] = f"{peer.package} is not installed (pip install -e .[bench])"
             continue
         builds = peer.builds(problem, sensitivities=sensitivities)
-        found[name] = (tuned if peer.tolerances else untuned)(builds, problem, exact)
+        found[name] = (tuned if peer.tolerances else untuned)(builds, largest, judge)
+    if sensitivities and find_spec("diffrax") is not None:
+        found[REVERSE] = reverse_mode(problem, exact)
     return found
+
+
+def reverse_mode(problem: Problem, exact: Solution) -> Tuned | str:
+    """Gradient by diffrax of the mean of all states over the sizes that their errors count against.
+
+    Its error counts as one of sensitivities does, of which it is a mean.
+    """
+    from benchmarks.diffrax_compiled import diffrax_gradient
+
+    states, sensitivities = exact
+    weights = 1 / sizes(states) / states[0].size
+    gradient = (weights[..., None] * sensitivities).sum(axis=(1, 2))
+    builds = {
+        f"{solver} {mapping}": partial(diffrax_gradient, problem, weights, solver=solver, mapping=mapping)
+        for solver in ("Tsit5" if problem.name == "P1" else "Kvaerno5",)
+        for mapping in ("map", "vmap")
+    }
+    return tuned(
+        builds,
+        np.abs(states).max(axis=1),
+        lambda found: (0.0, float(np.max(np.abs(found - gradient) * problem.values))),
+    )
 
 
 def exact_solution(problem: Problem, *, sensitivities: bool) -> Solution:
@@ -167,7 +199,11 @@ def exact_solution(problem: Problem, *, sensitivities: bool) -> Solution:
 def compare(name: str, *, sensitivities: bool) -> list[Comparison]:
     problem = PROBLEMS[name]()
     exact = exact_solution(problem, sensitivities=sensitivities)
-    engine = tuned(ours(problem, sensitivities=sensitivities), problem, exact)
+    engine = tuned(
+        ours(problem, sensitivities=sensitivities),
+        np.abs(exact[0]).max(axis=1),
+        partial(errors, problem, exact=exact),
+    )
     if isinstance(engine, str):
         raise ArithmeticError(f"qsp_bayes on {name}: {engine}")
     found = peers(problem, exact, sensitivities=sensitivities)
@@ -190,7 +226,7 @@ def compare(name: str, *, sensitivities: bool) -> list[Comparison]:
                 peer,
                 result["ours"],
                 result.get(peer),
-                at_most=1.0,
+                at_most=None if peer == REVERSE else 1.0,
                 errors={
                     f"{kind}, {who}": error
                     for who, each in chosen.items()
