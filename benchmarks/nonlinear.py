@@ -86,7 +86,7 @@ def diffrax(problem: Problem, *, sensitivities: bool) -> Builds:
         f"{solver} {mapping}": partial(
             diffrax_compiled, problem, sensitivities=sensitivities, solver=solver, mapping=mapping
         )
-        for solver in (("Tsit5", "Dopri8") if problem.name == "P1" else ("Kvaerno5", "Kvaerno4", "Tsit5"))
+        for solver in (("Tsit5", "Dopri8") if problem.name == "P1" else ("Kvaerno5", "Tsit5"))
         for mapping in ("map", "vmap")
     }
 

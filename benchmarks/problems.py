@@ -198,7 +198,8 @@ def physiological() -> Problem:
     def field(t: Any, y: Vector, p: Vector) -> list[Any]:
         CLint, muscle, adipose, others, ka = p
         C = dict(zip(states, y, strict=True))
-        scale = dict.fromkeys(PARTITION, others) | {"muscle": muscle, "adipose": adipose}
+        scale: dict[str, Any] = dict.fromkeys(PARTITION, others)
+        scale |= {"muscle": muscle, "adipose": adipose}
         venous = {organ: C[organ] / (PARTITION[organ] * scale[organ]) for organ in PARTITION}
         flow = {organ: share * CARDIAC_OUTPUT for organ, share in (TO_VEIN | TO_LIVER).items()}
         own = CARDIAC_OUTPUT - sum(flow.values())
