@@ -16,7 +16,7 @@ from numba import njit
 from qsp_bayes.ode import rodas5p, tsit5
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.equations import Equations
-from qsp_bayes.ode.field import FUNCTIONS, Field, at, jacobian, slopes, stage_at
+from qsp_bayes.ode.field import FUNCTIONS, Field, at, jacobian, slopes, stages_at
 from qsp_bayes.ode.path import LENGTH, START, Path, Room
 
 FRACTIONS = np.linspace(0, 1, 7)
@@ -183,7 +183,7 @@ def fixed_steps(field, room, path, t, h, n, stiff, x):
             jacobian(field, t, at(path.states, 0), room.p, room.J, room.T)
             rodas5p.attempt(field, t, h, room, path, 0)
         else:
-            slopes(field, t, at(path.states, 0), room.p, room.u, stage_at(path.stages, 0, 0))
+            slopes(field, t, at(path.states, 0), room.p, room.u, stages_at(path.stages, 0))
             tsit5.attempt(field, t, h, room, path, 0)
         for k in range(x.size):
             for i in range(room.new.size):
