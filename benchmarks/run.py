@@ -14,6 +14,8 @@ ROWS = {
     "sampling": "effective samples per CPU second of the same model",
     "solve": "concentrations and their gradient, beside scipy and diffrax",
     "first_draw": "CPU from build to the first draw, cold and warm",
+    "nonlinear": "states and sensitivities of Michaelis-Menten, TMDD and PBPK, beside CVODES, diffrax and pm.ode",
+    "six_subjects": "the posterior of a TMDD model, beside Stan",
     "scaling": "time per gradient and memory from 12 to 1200 subjects",
 }
 RESULTS = Path(__file__).parent / "results.json"

@@ -159,9 +159,7 @@ def recorded_status(memory: Variable, states: Sequence[str]) -> Status:
     )
 
 
-def observed_status(
-    observed: Variable, subject: Variable, time: Variable, states: Sequence[str]
-) -> Status:
+def observed_status(observed: Variable, subject: Variable, time: Variable, states: Sequence[str]) -> Status:
     """Find the status of a system that is solved exactly from where its states, (state, record), are not finite.
 
     There is nothing to integrate: a subject cannot be solved at all, or overflows after some time.

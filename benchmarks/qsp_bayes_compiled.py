@@ -1,0 +1,113 @@
+"""The nonlinear problems through the engine of qsp_bayes: states, and the gradient of one sum with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+
+from benchmarks.problems import Problem
+from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.equations import Equations
+from qsp_bayes.ode.nonlinear_op import NonlinearSolve
+from qsp_bayes.ode.solvers import Adaptive
+
+ABSENT = np.zeros((0, 0))
+
+
+class Found:
+    """States of all subjects; their sensitivities are worked out only when an error is judged by them.
+
+    qsp_bayes takes gradients in reverse mode, at a cost that does not depend on the number of parameters. All
+    sensitivities come from one gradient for each time and state, which nothing but the judgement needs.
+    """
+
+    def __init__(self, states: np.ndarray, all_sensitivities: Callable[[], np.ndarray]) -> None:
+        self.states, self.all_sensitivities = states, all_sensitivities
+
+    @cached_property
+    def sensitivities(self) -> np.ndarray:
+        return self.all_sensitivities()
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        return self.sensitivities if k else self.states
+
+
+def equations_of(problem: Problem) -> Equations:
+    time = pt.dscalar("t")
+    states = {name: pt.dscalar(name) for name in problem.states}
+    parameters = {name: pt.dscalar(name) for name in problem.parameters}
+    rates = problem.field(time, list(states.values()), list(parameters.values()))
+    derivatives = {
+        name: pt.as_tensor_variable(rate, dtype="float64") for name, rate in zip(states, rates, strict=True)
+    }
+    return Equations(time, states, parameters, derivatives)
+
+
+def records_of(problem: Problem) -> np.ndarray:
+    """Observations and doses as (record, 6): subject, time, evid, state, amount, rate."""
+    rows = []
+    for subject in range(problem.subjects):
+        own = [(subject, time, 0, -1, 0.0, 0.0) for time in problem.times]
+        for dose in problem.doses:
+            amount = dose.amounts[subject]
+            rate = amount / dose.duration if dose.duration else 0.0
+            own.append((subject, dose.time, 1, problem.states.index(dose.state), amount, rate))
+        rows += sorted(own, key=lambda row: (row[1], -row[2]))
+    return np.array(rows)
+
+
+def qsp_bayes_compiled(
+    problem: Problem, solver: Adaptive, *, sensitivities: bool
+) -> Callable[[float, np.ndarray], Found]:
+    """Solver of a problem; absolute tolerances are left to qsp_bayes, which knows the size of each state so far."""
+    compiled = compile_equations(equations_of(problem))
+    n, records = len(problem.states), records_of(problem)
+    subject, evid = records[:, 0].astype(int), records[:, 2].astype(int)
+    none, values, tolerances = np.zeros(len(records), int), pt.dmatrix("values"), pt.dvector("tolerances")
+    start = [
+        pt.as_tensor_variable(x, dtype="float64") + pt.zeros(values.shape[1])
+        for x in problem.start([values[k] for k in range(len(problem.parameters))])
+    ]
+    options = [0, solver.method, solver.max_steps, 1, compiled.autonomous, compiled.n_factors]
+    states = NonlinearSolve(compiled)(
+        records[:, 1].copy(), records[:, 4].copy(), ABSENT, ABSENT, records[:, 5][None].copy(), ABSENT,
+        np.zeros(len(records)), values, pt.stack(start), tolerances, subject, subject, evid,
+        np.where(evid == 1, records[:, 3], -1).astype(int)[None], none, none, np.arange(n), compiled.rows,
+        compiled.columns, np.ones(n, int), np.array(options, int),
+    )[0]  # fmt: skip
+    weights = pt.dmatrix("weights")
+    inputs, outputs = [values, tolerances], [states]
+    if sensitivities:
+        inputs.append(weights)
+        outputs.append(pt.grad((states * weights).sum(), values))
+    function = pytensor.function(inputs, outputs, mode="NUMBA", trust_input=True)
+    shape = problem.subjects, len(problem.times)
+    observed = np.flatnonzero(evid == 0).reshape(shape)
+    parameters = np.ascontiguousarray(problem.values.T)
+    one_sum = np.ones((n, len(records)))
+
+    def solve(rtol: float, atol: np.ndarray) -> Found:
+        asked = np.array([rtol, *[-1.0] * n])
+
+        def all_sensitivities() -> np.ndarray:
+            found = np.empty((*shape, n, len(problem.parameters)))
+            for time in range(shape[1]):
+                for state in range(n):
+                    unit = np.zeros_like(one_sum)
+                    unit[state, observed[:, time]] = 1.0
+                    found[:, time, state] = function(parameters, asked, unit)[1].T
+            return found
+
+        def no_sensitivities() -> np.ndarray:
+            return np.empty((*shape, n, 0))
+
+        arguments: list[Any] = [parameters, asked, one_sum] if sensitivities else [parameters, asked]
+        found = function(*arguments)[0][:, observed].transpose(1, 2, 0)
+        return Found(found, all_sensitivities if sensitivities else no_sensitivities)
+
+    return solve
