@@ -49,9 +49,7 @@ class Resolver:
         inputs = {variable: variable.type() for variable in self.model.free_RVs}
         graph = clone_replace(self.status.variables, inputs)
         # A few hundred evaluations do not repay a compilation; the solver itself is compiled anyway.
-        return pytensor.function(
-            list(inputs.values()), graph, mode="FAST_COMPILE", on_unused_input="ignore"
-        )
+        return pytensor.function(list(inputs.values()), graph, mode="FAST_COMPILE", on_unused_input="ignore")
 
     def natural(self, point: np.ndarray) -> dict[str, np.ndarray]:
         """Turn a point of the sampler's space (one vector) into values of the free variables."""

@@ -128,7 +128,7 @@ class Status:
         """Name the subjects that failed, given the values of the variables."""
         return [
             Failure(
-                str(subjects[i]),
+                str(subjects[int(i)]),
                 REASONS[status[i]],
                 float(time[i]),
                 self.states[state[i]] if state[i] >= 0 else "",
@@ -152,9 +152,7 @@ def recorded_status(memory: Variable, states: Sequence[str]) -> Status:
     )
 
 
-def observed_status(
-    observed: Variable, subject: Variable, time: Variable, states: Sequence[str]
-) -> Status:
+def observed_status(observed: Variable, subject: Variable, time: Variable, states: Sequence[str]) -> Status:
     """Find the status of a system that is solved exactly from where its states, (state, record), are not finite.
 
     There is nothing to integrate: a subject cannot be solved at all, or overflows after some time.
