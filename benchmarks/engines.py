@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -33,11 +34,15 @@ class Run:
     @property
     def worst_ess(self) -> float:
         """Bulk effective sample size of the worst of all sampled parameters."""
-        draws = {
-            name: (("chain", "draw", *map(str, range(self.draws[name].ndim - 2))), self.draws[name])
-            for name in SAMPLED
-        }
-        return float(arviz_stats.ess(xr.Dataset(draws), method="bulk").to_array("name").min())
+        return worst_ess({name: self.draws[name] for name in SAMPLED})
+
+
+def worst_ess(draws: Mapping[str, np.ndarray]) -> float:
+    """Bulk effective sample size of the worst entry of draws (chain, draw, ...)."""
+    named = {
+        name: (("chain", "draw", *map(str, range(values.ndim - 2))), values) for name, values in draws.items()
+    }
+    return float(arviz_stats.ess(xr.Dataset(named), method="bulk").to_array("name").min())
 
 
 class Nutpie:
@@ -107,20 +112,19 @@ class MissingPeerError(Exception):
     """A peer that cannot run here; the message says why."""
 
 
-class Stan:
-    """The Stan program, in a process of its own: pystan starts servers and forks."""
+class StanProgram:
+    """A Stan program and its data, in a process of its own: pystan starts servers and forks."""
 
-    def __init__(self, observations: Observations) -> None:
+    def __init__(self, program: str, data: Mapping[str, Any]) -> None:
         if find_spec("stan") is None:
             raise MissingPeerError("pystan is not installed (pip install -e .[bench])")
         if shutil.which("g++") is None and shutil.which("clang++") is None:
             raise MissingPeerError("pystan needs a C++ compiler, and there is none")
-        self.subjects = len(observations.dose)
         command = [sys.executable, "-m", "benchmarks.stan_server"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.ask(program=STAN, data=stan_data(observations))
+        self.ask(program=program, data=data)
 
     def ask(self, **request: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -133,17 +137,32 @@ class Stan:
             )
         return json.loads(answer)
 
+    def sample_from(self, starts: list[dict[str, Any]], *, seed: int, warmup: int, draws: int) -> Run:
+        """Sample one chain from each start; the draws are the program's own."""
+        answer = self.ask(seed=seed, warmup=warmup, draws=draws, starts=starts, target_accept=TARGET_ACCEPT)
+        stan = {name: np.asarray(values) for name, values in answer["draws"].items()}
+        return Run(answer["seconds"], answer["gradients"], stan)
+
+    def gradient(self, points: np.ndarray) -> np.ndarray:
+        """Gradients of the log posterior density at unconstrained points."""
+        return np.array(self.ask(points=points.tolist())["gradients"])
+
+
+class Stan(StanProgram):
+    """The Stan program of the theophylline model."""
+
+    def __init__(self, observations: Observations) -> None:
+        super().__init__(STAN, stan_data(observations))
+        self.subjects = len(observations.dose)
+
     def sample(self, *, seed: int, warmup: int, draws: int, chains: int) -> Run:
         generator = np.random.default_rng(seed)
         starts = [stan_start(generator, self.subjects) for _ in range(chains)]
-        answer = self.ask(seed=seed, warmup=warmup, draws=draws, starts=starts, target_accept=TARGET_ACCEPT)
-        stan = {name: np.asarray(values) for name, values in answer["draws"].items()}
+        run = self.sample_from(starts, seed=seed, warmup=warmup, draws=draws)
+        stan = run.draws
         named = {"sigma_add_Cc": stan["sigma_add"][:, :, 0], "sigma_prop_Cc": stan["sigma_prop"][:, :, 0]}
         for position, name in enumerate(PARAMETERS):
             named[f"TV{name}"] = np.exp(stan["log_typical"][:, :, position])
             named[f"omega_{name}"] = stan["omega"][:, :, position]
             named[f"eta_{name}"] = stan["eta"][:, :, position]
-        return Run(answer["seconds"], answer["gradients"], named)
-
-    def gradient(self, points: np.ndarray) -> np.ndarray:
-        return np.array(self.ask(points=points.tolist())["gradients"])
+        return Run(run.seconds, run.gradients, named)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import numba
 import numpy as np
 
-from benchmarks.engines import Nutpie, Stan
+from benchmarks.engines import Nutpie, Run
 
 MICROSECONDS = 1e6
+
+
+class Sampler(Protocol):
+    def sample(self, *, seed: int, warmup: int, draws: int, chains: int) -> Run: ...
 
 
 def interleaved(measures: Mapping[str, Callable[[int], float]], repeats: Iterable[int]) -> dict[str, float]:
@@ -46,7 +50,7 @@ def compiled_gradient(engine: Nutpie, points: np.ndarray, evaluations: int) -> C
     return measure
 
 
-def leapfrog_step(engine: Nutpie | Stan) -> Callable[[int], float]:
+def leapfrog_step(engine: Sampler, warmup: int = 1000, draws: int = 2000) -> Callable[[int], float]:
     """Measure of one leapfrog step in microseconds, in the sampling phase.
 
     It is the difference of two runs of one seed, whose warm-up is therefore the same: neither warm-up nor
@@ -54,8 +58,8 @@ def leapfrog_step(engine: Nutpie | Stan) -> Callable[[int], float]:
     """
 
     def measure(repeat: int) -> float:
-        short = engine.sample(seed=1 + repeat, warmup=1000, draws=1, chains=1)
-        long = engine.sample(seed=1 + repeat, warmup=1000, draws=2000, chains=1)
+        short = engine.sample(seed=1 + repeat, warmup=warmup, draws=1, chains=1)
+        long = engine.sample(seed=1 + repeat, warmup=warmup, draws=draws, chains=1)
         return (long.seconds - short.seconds) / (long.gradients - short.gradients) * MICROSECONDS
 
     return measure

@@ -1,6 +1,17 @@
-"""Solvers of ordinary differential equations with dosing events. This layer knows no pharmacology and no PyMC."""
+"""Solvers of ordinary differential equations with dosing events. This layer knows no pharmacology and no PyMC.
+
+`Linear` solves linear systems exactly. Any other system is integrated, by `Rodas5P` (stiff), `Tsit5` (not stiff) or
+`Automatic`, which takes whichever of the two fits.
+
+Examples
+--------
+>>> import qsp_bayes as qb
+>>> qb.ode.Rodas5P(rtol=1e-8)
+Rodas5P(rtol=1e-08, atol=None, max_steps=100000)
+"""
 
 from qsp_bayes.ode.op import LinearSolve
+from qsp_bayes.ode.solvers import Automatic, Linear, Rodas5P, Solver, Tsit5
 from qsp_bayes.ode.structure import LinearStructure
 
-__all__ = ["LinearSolve", "LinearStructure"]
+__all__ = ["Automatic", "Linear", "LinearSolve", "LinearStructure", "Rodas5P", "Solver", "Tsit5"]

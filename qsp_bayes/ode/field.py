@@ -51,58 +51,69 @@ def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
     return types.int64(address, types.Tuple(arguments)), generate
 
 
+@intrinsic
+def address(typing_context: Any, array: Any) -> Any:
+    """Address of the first entry of an array."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(array)(context, builder, values[0]).data
+        return builder.ptrtoint(data, ir.IntType(64))
+
+    return types.int64(array), generate
+
+
 @inlined_kernel()
 def at(array, row):  # type: ignore[no-untyped-def]
     """Address of a row of a float64 matrix."""
-    return array.ctypes.data + row * array.shape[1] * DOUBLE
+    return address(array) + row * array.shape[1] * DOUBLE
 
 
 @inlined_kernel()
-def stage_at(stages, r, k):  # type: ignore[no-untyped-def]
-    """Address of stage k of row r of a path."""
-    return stages.ctypes.data + (r * stages.shape[1] + k) * stages.shape[2] * DOUBLE
+def stages_at(stages, r):  # type: ignore[no-untyped-def]
+    """Address of the stages of row r of a path."""
+    return address(stages) + r * stages.shape[1] * stages.shape[2] * DOUBLE
 
 
 @inlined_kernel()
 def slopes(field, t, y, p, u, out):  # type: ignore[no-untyped-def]
     """Set out = f(t, y, p) + u; y and out are addresses."""
-    call(field.slopes, t, y, p.ctypes.data, u.ctypes.data, out)
+    call(field.slopes, t, y, address(p), address(u), out)
 
 
 @inlined_kernel()
 def jacobian(field, t, y, p, J, T):  # type: ignore[no-untyped-def]
     """Set J = df/dy (its entries) and T = df/dt."""
-    call(field.jacobian, t, y, p.ctypes.data, J.ctypes.data, T.ctypes.data)
+    call(field.jacobian, t, y, address(p), address(J), address(T))
 
 
 @inlined_kernel()
 def factor(field, J, shift, W):  # type: ignore[no-untyped-def]
     """Factorise shift I - J; False where it cannot be."""
-    return call(field.factor, J.ctypes.data, shift, W.ctypes.data) == 0
+    return call(field.factor, address(J), shift, address(W)) == 0
 
 
 @inlined_kernel()
 def solve(field, W, b):  # type: ignore[no-untyped-def]
     """Solve (shift I - J) x = b in place; b is an address."""
-    call(field.solve, W.ctypes.data, b)
+    call(field.solve, address(W), b)
 
 
 @inlined_kernel()
 def solve_transposed(field, W, b):  # type: ignore[no-untyped-def]
     """Solve (shift I - J)^T x = b in place; b is an address."""
-    call(field.solve_transposed, W.ctypes.data, b)
+    call(field.solve_transposed, address(W), b)
 
 
 @inlined_kernel()
 def pull(field, t, y, p, v, y_bar, p_bar):  # type: ignore[no-untyped-def]
     """Add the derivatives of v . f(t, y, p) with respect to y and p; y and v are addresses."""
-    call(field.pull, t, y, p.ctypes.data, v, y_bar.ctypes.data, p_bar.ctypes.data)
+    call(field.pull, t, y, address(p), v, address(y_bar), address(p_bar))
 
 
 @inlined_kernel()
 def pull_jacobian(field, t, y, p, M, tau, y_bar, p_bar):  # type: ignore[no-untyped-def]
     """Add the derivatives of sum(M J) + tau . T with respect to y and p."""
     call(
-        field.pull_jacobian, t, y, p.ctypes.data, M.ctypes.data, tau.ctypes.data,
-        y_bar.ctypes.data, p_bar.ctypes.data,
+        field.pull_jacobian, t, y, address(p), address(M), address(tau),
+        address(y_bar), address(p_bar),
     )  # fmt: skip

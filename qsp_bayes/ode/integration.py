@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from qsp_bayes.ode import rodas5p, tsit5
-from qsp_bayes.ode.field import at, jacobian, slopes, stage_at
+from qsp_bayes.ode.field import address, at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.timeline import RECORD, TIME
@@ -25,9 +25,10 @@ from qsp_bayes.ode.timeline import RECORD, TIME
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
 """Methods: Rodas5P is `STIFF`, Tsit5 `NONSTIFF`."""
 
-FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, FULL = (np.int64(k) for k in range(6))
+FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, FULL = (np.int64(k) for k in range(7))
 """How a subject's integration ended: doses that cannot be given; a state that is not finite; steps that became too
-small; more of them than allowed; no more room in the path, which is then made larger."""
+small; more of them than allowed; a steady state that was not found; no more room in the path, which is then made
+larger."""
 
 RTOL, FIRST_ATOL = range(2)
 """Entries of the tolerances; absolute ones are negative where left to the solver."""
@@ -67,7 +68,7 @@ def error_norm(tolerances, room, path, r, overall):  # type: ignore[no-untyped-d
 @inlined_kernel()
 def overall_size(field, room, path, r, t, end):  # type: ignore[no-untyped-def]
     """Largest size that any state has had, or may come to have where all are 0; sets `F`. Infinite for a bad slope."""
-    slopes(field, t, at(path.states, r), room.p, room.u, room.F.ctypes.data)
+    slopes(field, t, at(path.states, r), room.p, room.u, address(room.F))
     overall, total, reach = 0.0, 0.0, 0.0
     for i in range(room.scale.size):
         overall = max(overall, room.scale[i])
@@ -93,7 +94,7 @@ def first_length(field, tolerances, room, path, r, t, end, overall):  # type: ig
     h = min(0.01 * size / slope if size > 1e-5 else 1e-6 * span, span)
     for i in range(n):
         room.Y[i] = path.states[r, i] + h * room.F[i]
-    slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b.ctypes.data)
+    slopes(field, t + h, address(room.Y), room.p, room.u, address(room.b))
     bend = 0.0
     for i in range(n):
         scale = tolerance(i, abs(path.states[r, i]), tolerances, room, overall)
@@ -131,7 +132,7 @@ def first_stage(used, field, t, room, path, r, last):  # type: ignore[no-untyped
         for i in range(room.F.size):
             path.stages[r, 0, i] = path.stages[last, 6, i]
     else:
-        slopes(field, t, at(path.states, r), room.p, room.u, stage_at(path.stages, r, 0))
+        slopes(field, t, at(path.states, r), room.p, room.u, stages_at(path.stages, r))
 
 
 @inlined_kernel()
@@ -235,7 +236,7 @@ def culprit(problem, r, status):  # type: ignore[no-untyped-def]
         if not math.isfinite(path.states[r, i]):
             return i
         overall = max(overall, room.scale[i])
-    slopes(field, t, at(path.states, r), room.p, room.u, room.F.ctypes.data)
+    slopes(field, t, at(path.states, r), room.p, room.u, address(room.F))
     for i in range(n):
         if not math.isfinite(room.F[i]):
             return i
@@ -249,7 +250,7 @@ def culprit(problem, r, status):  # type: ignore[no-untyped-def]
     while status == TOO_SMALL and h < 1e-6 * abs(t):
         for i in range(n):
             room.Y[i] = path.states[r, i] + h * room.F[i]
-        slopes(field, t + h, room.Y.ctypes.data, room.p, room.u, room.b.ctypes.data)
+        slopes(field, t + h, address(room.Y), room.p, room.u, address(room.b))
         for i in range(n):
             if not math.isfinite(room.b[i]):
                 return i
@@ -270,7 +271,9 @@ def retreat(problem, start, stop, begin, end):  # type: ignore[no-untyped-def]
                 room.stages_bar[j, i] = 0.0
         observed = False
         if k >= start and problem.spans[k, 0] == r and method == STIFF:
-            rodas5p.at_end(path.states, path.stages, r, 1.0, room.new)
+            rodas5p.at_end(
+                0, at(path.states, r), stages_at(path.stages, r), 1.0, address(room.new), room.new.size
+            )
         while k >= start and problem.spans[k, 0] == r:
             x = (problem.steps[k, TIME] - t) / h
             observed = True

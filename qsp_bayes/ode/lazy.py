@@ -98,23 +98,43 @@ def bind(function: Callable[[int, int, int], int]) -> None:
         llvmlite.binding.add_symbol(symbol, ctypes.addressof(bound[symbol].cell))
 
 
-def late_by_number(name: str) -> Callable[..., Any]:
-    """Return a function for kernels that calls the callback `<name>_general` or `<name>_trees`.
+def call_late(builder: Any, name: str, arguments: Any) -> Any:
+    """Emit the call of a callback through its cell."""
+    symbol, word = cell_symbol(name), ir.IntType(64)
+    pointer = ir.FunctionType(word, [word] * 3).as_pointer()
+    cell = builder.module.globals.get(symbol) or ir.GlobalVariable(builder.module, pointer, symbol)
+    callback = builder.load_atomic(cell, "acquire", ctypes.sizeof(ctypes.c_void_p))
+    return builder.call(callback, arguments)
 
-    Its arguments are the address of a table, two integers, and an array whose type of numbers, complex or real,
-    chooses the callback. It returns a negative number where the callback could not be compiled.
+
+def late(name: str) -> Callable[..., Any]:
+    """Return a function for kernels that calls a callback with the address of a table and two integers.
+
+    It returns a negative number where the callback could not be compiled.
+    """
+
+    @intrinsic
+    def call(typing_context: Any, address: Any, step: Any, row: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return call_late(builder, name, arguments)
+
+        return types.int64(types.int64, types.int64, types.int64), generate
+
+    return call
+
+
+def late_by_number(name: str) -> Callable[..., Any]:
+    """Return the same for one of two callbacks, `<name>_general` or `<name>_trees`.
+
+    A fourth argument is an array whose type of numbers, complex or real, chooses the callback.
     """
 
     @intrinsic
     def call(typing_context: Any, address: Any, step: Any, row: Any, like: Any) -> Any:
-        symbol = cell_symbol(f"{name}_general" if isinstance(like.dtype, types.Complex) else f"{name}_trees")
+        chosen = f"{name}_general" if isinstance(like.dtype, types.Complex) else f"{name}_trees"
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            word = ir.IntType(64)
-            pointer = ir.FunctionType(word, [word] * 3).as_pointer()
-            cell = builder.module.globals.get(symbol) or ir.GlobalVariable(builder.module, pointer, symbol)
-            callback = builder.load_atomic(cell, "acquire", ctypes.sizeof(ctypes.c_void_p))
-            return builder.call(callback, arguments[:3])
+            return call_late(builder, chosen, arguments[:3])
 
         return types.int64(types.int64, types.int64, types.int64, like), generate
 

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from qsp_bayes.ode.delivery import dose_adjoint
-from qsp_bayes.ode.field import Field, at, slopes
+from qsp_bayes.ode.field import Field, address, at, slopes
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
     FINE,
     FULL,
-    IMPOSSIBLE,
     METHOD,
+    NO_STEADY_STATE,
     NOT_FINITE,
     STIFF,
     advance,
@@ -28,6 +28,7 @@ from qsp_bayes.ode.integration import (
     retreat,
 )
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
+from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import START, Path, Room
 from qsp_bayes.ode.records import Adjoints, Records
 from qsp_bayes.ode.status import HOW, WHEN, WHICH
@@ -35,14 +36,13 @@ from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_STOP,
     BOLUS,
-    EQUILIBRIUM,
     FAILED,
     FIRST_RECORD,
     FIRST_STEP,
     INPUTS,
     KIND,
     OBSERVE,
-    PASS,
+    PERIODIC,
     RATE,
     RECORD,
     RESET,
@@ -59,9 +59,13 @@ class Problem(NamedTuple):
 
     Attributes
     ----------
+    address : int
+        Of the table that all this comes from.
     field : Field
     records : Records
     observed : (observed state,) int
+    dynamic : (n,) int
+        1 for a state that takes part in steady states, 0 for an accumulator.
     tolerances : (1 + n,) float
         rtol, then atol by state.
     options : (6,) int
@@ -71,8 +75,9 @@ class Problem(NamedTuple):
         The timeline; input rates before each step follow its time and value.
     arrivals : (step, n)
         State just before each step at which something happens.
-    spans : (step, 2) int
-        Rows of the path that lead to such a step, end exclusive; the row that holds an observation in between.
+    spans : (step, 6) int
+        Rows of the path that lead to such a step, end exclusive, and those of the periods of a steady state; or the
+        row that holds an observation in between.
     subjects : (subject + 1, 3) int
         Where the records and the steps of each subject begin, and how its integration ended.
     failures : (subject, 3) float
@@ -83,9 +88,11 @@ class Problem(NamedTuple):
         Results, or their cotangents on the way back.
     """
 
+    address: int
     field: Field
     records: Records
     observed: np.ndarray
+    dynamic: np.ndarray
     tolerances: np.ndarray
     options: np.ndarray
     values: np.ndarray
@@ -103,6 +110,11 @@ class Problem(NamedTuple):
     bar: Adjoints
     waiting_steps: np.ndarray
     waiting_codes: np.ndarray
+
+
+# Few timelines have steady states: see `periodic`, whose callbacks are compiled when first called.
+find_steady_state = late("steady_state_nonlinear")
+find_steady_state_adjoint = late("steady_state_nonlinear_adjoint")
 
 
 @inlined_kernel()
@@ -164,7 +176,7 @@ def observe(problem, s, r):  # type: ignore[no-untyped-def]
 
 @inlined_kernel()
 def apply(problem, s, r):  # type: ignore[no-untyped-def]
-    """Apply a step of the timeline to row r of the path; False for one that this engine does not know."""
+    """Apply a step of the timeline to row r of the path."""
     steps, codes = problem.steps, problem.codes
     kind, u = codes[s, KIND], problem.room.u
     if kind == OBSERVE:
@@ -176,9 +188,6 @@ def apply(problem, s, r):  # type: ignore[no-untyped-def]
     elif kind == RESET:
         start_state(problem, codes[s, ROW], r)
         zero(u)
-    elif kind != PASS:
-        return False
-    return True
 
 
 @kernel()
@@ -215,8 +224,13 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
         problem.spans[stop, 1] = r
         problem.path.times[r, START] = t
         arrive(problem, stop, r)
-        if not apply(problem, stop, r):
-            return r, IMPOSSIBLE
+        if codes[stop, KIND] == PERIODIC:
+            result = find_steady_state(problem.address, stop, r)
+            if result < 0:
+                return r, -result
+            r = result
+        else:
+            apply(problem, stop, r)
         if not leave(problem, r):
             return r, NOT_FINITE
         s = stop + 1
@@ -228,7 +242,7 @@ def note_failure(problem, i, r, status):  # type: ignore[no-untyped-def]
     """Note when a subject's integration failed, at row r of the path, and because of which state."""
     problem.subjects[i, FAILED] = status
     problem.failures[i, WHEN] = problem.path.times[r, START]
-    problem.failures[i, WHICH] = culprit(problem, r, status) if status != IMPOSSIBLE else -1
+    problem.failures[i, WHICH] = -1 if status == NO_STEADY_STATE else culprit(problem, r, status)
 
 
 @inlined_kernel()
@@ -255,9 +269,11 @@ def forward(problem):  # type: ignore[no-untyped-def]
             if stop > start:
                 r, status = walk(problem, start, stop, r)
                 if status == FULL:
-                    progress[0] = i
+                    progress[0] = i  # and the row stays where the subject began
                     return False
-                if status != FINE:
+                if status == FINE:
+                    progress[1] = r
+                else:
                     note_failure(problem, i, r, status)
         else:
             problem.failures[i, WHEN] = records.time[first]
@@ -267,7 +283,6 @@ def forward(problem):  # type: ignore[no-untyped-def]
             for n in range(first, last):
                 for q in range(problem.observed.size):
                     problem.out[q, n] = np.nan
-        progress[1] = r
         subjects[i + 1, FIRST_STEP] = stop
     progress[0] = subjects.shape[0] - 1
     return True
@@ -277,7 +292,7 @@ def forward(problem):  # type: ignore[no-untyped-def]
 def hamiltonian(problem, t, y):  # type: ignore[no-untyped-def]
     """Lam . dx/dt for the state at an address."""
     room, total = problem.room, 0.0
-    slopes(problem.field, t, y, room.p, room.u, room.F.ctypes.data)
+    slopes(problem.field, t, y, room.p, room.u, address(room.F))
     for i in range(room.F.size):
         total += room.lam[i] * room.F[i]
     return total
@@ -339,12 +354,16 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         start = first_of_segment(codes, stop, first)
         use_row(problem, codes[stop, ROW])
         kind, record, t = codes[stop, KIND], codes[stop, RECORD], steps[stop, TIME]
-        value_bar = apply_adjoint(problem, stop)
+        value_bar = 0.0
+        if kind == PERIODIC:
+            find_steady_state_adjoint(problem.address, stop, 0)
+        else:
+            value_bar = apply_adjoint(problem, stop)
         for i in range(room.u.size):
             room.u[i] = steps[stop, INPUTS + i]
         before = hamiltonian(problem, t, at(problem.arrivals, stop))
         problem.bar.time[record] += before - following
-        if kind == BOLUS or kind == RATE or kind > EQUILIBRIUM:
+        if kind == BOLUS or kind == RATE:
             dose_adjoint(
                 problem.records, problem.bar, codes, stop, before - following, value_bar, 0.0, 0.0, 0.0
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode import nonlinear
+from qsp_bayes.ode import nonlinear, periodic
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.nonlinear_problem import (
@@ -140,4 +140,15 @@ def gather_nonlinear(address: int) -> int:
     make_room_for_adjoints(address)
     walk_back(address)
     release(address, SCRATCH)
+    return 0
+
+
+def steady_state_nonlinear(address: int, step: int, row: int) -> int:
+    """Apply a steady state (see `nonlinear.find_steady_state`)."""
+    return periodic.steady_state(read_problem(address), step, row)
+
+
+def steady_state_nonlinear_adjoint(address: int, step: int, row: int) -> int:
+    """Adjoint of `steady_state_nonlinear`."""
+    periodic.steady_state_adjoint(read_problem(address), step)
     return 0

@@ -15,6 +15,7 @@ from qsp_bayes.ode import nonlinear_callbacks as callbacks
 from qsp_bayes.ode.compiled import CompiledEquations
 from qsp_bayes.ode.field import FUNCTIONS
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
+from qsp_bayes.ode.lazy import bind
 from qsp_bayes.ode.nonlinear_problem import (
     FIRST_ADJOINT,
     FIRST_FUNCTION,
@@ -124,6 +125,7 @@ def functions_of(compiled: CompiledEquations) -> dict[int, str]:
 
 def solver(compiled: CompiledEquations) -> Any:
     """Return the compiled function over the inputs of `NonlinearSolve`."""
+    bind(callbacks.steady_state_nonlinear)
     symbol = export(callbacks.solve_nonlinear)
     solve = calling(symbol, N_ROWS, STATES, (2, 1, 1, 1), functions_of(compiled))
 
@@ -136,6 +138,7 @@ def solver(compiled: CompiledEquations) -> Any:
 
 def adjoint(compiled: CompiledEquations) -> Any:
     """Return the compiled function over the inputs of `NonlinearSolveAdjoint`."""
+    bind(callbacks.steady_state_nonlinear_adjoint)
     symbol = export(callbacks.gather_nonlinear)
     gather = calling(symbol, N_ROWS, FIRST_ADJOINT, NDIM, functions_of(compiled))
 

@@ -37,6 +37,7 @@ OTHER_INPUTS = (
     "observed",
     "rows",
     "columns",
+    "dynamic",
     "options",
 )
 INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
@@ -44,10 +45,10 @@ INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
 # Rows of the table.
 TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, INITIAL, TOLERANCES = range(10)
 SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
-OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, OPTIONS = range(16, 20)
-STATES, SUBJECTS, TIMELINE, PATH = range(20, 24)
+OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(16, 21)
+STATES, SUBJECTS, TIMELINE, PATH = range(21, 25)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-SCRATCH, LARGER, FIRST_FUNCTION = range(24, 27)
+SCRATCH, LARGER, FIRST_FUNCTION = range(25, 28)
 FIRST_ADJOINT = FIRST_FUNCTION + len(FUNCTIONS)
 N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
@@ -75,6 +76,7 @@ def read_records(address):  # type: ignore[no-untyped-def]
         integers(address, ADDITIONAL),
         integers(address, STEADY_STATE),
         integers(address, OPTIONS)[LOCF] > 0,
+        False,
     )
 
 
@@ -129,7 +131,7 @@ def carve_timeline(at, n_steps, n):  # type: ignore[no-untyped-def]
     steps, at = carve(at, (n_steps, STEP_INPUTS + n), np.float64)
     codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
     arrivals, at = carve(at, (n_steps, n), np.float64)
-    spans, at = carve(at, (n_steps, 2), np.int64)
+    spans, at = carve(at, (n_steps, 6), np.int64)
     return steps, codes, arrivals, spans, at
 
 
@@ -165,9 +167,11 @@ def read_problem(address):  # type: ignore[no-untyped-def]
     path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
     room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
     return nonlinear.Problem(
+        address,
         read_field(address),
         read_records(address),
         integers(address, OBSERVED),
+        integers(address, DYNAMIC),
         floats(address, TOLERANCES),
         integers(address, OPTIONS),
         float_table(address, VALUES),

@@ -69,6 +69,7 @@ def read_records(address):  # type: ignore[no-untyped-def]
         integers(address, ADDITIONAL),
         integers(address, STEADY_STATE),
         integers(address, OPTIONS)[LOCF] > 0,
+        True,
     )
 
 

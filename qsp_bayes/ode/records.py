@@ -36,6 +36,8 @@ class Records(NamedTuple):
     locf : bool
         Whether parameters at a record hold from it on (last observation carried forward) instead of back to the record
         before (next observation carried backward).
+    superposed : bool
+        Whether a steady state is the sum of what each dose leaves (a linear system), or one orbit of all of them.
     """
 
     subject: np.ndarray
@@ -52,6 +54,7 @@ class Records(NamedTuple):
     additional: np.ndarray
     steady_state: np.ndarray
     locf: bool
+    superposed: bool
 
 
 class Adjoints(NamedTuple):

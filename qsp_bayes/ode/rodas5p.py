@@ -21,15 +21,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode.field import at, factor, pull, pull_jacobian, slopes, solve, solve_transposed, stage_at
+from qsp_bayes.ode.field import (
+    DOUBLE,
+    address,
+    at,
+    factor,
+    pull,
+    pull_jacobian,
+    slopes,
+    solve,
+    solve_transposed,
+    stages_at,
+)
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
-from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.path import LENGTH, N_STAGES, START
 from qsp_bayes.ode.unrolled import combination, spreading
 
 GAMMA = 0.21193756319429014
-NODES = (0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0)
+NODES = np.array(
+    [0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0]
+)
 """c: `tests/ode/test_methods.py` checks them, and all else, against the order conditions."""
-SLANT = (
+SLANT = np.array([
     0.21193756319429014,
     -0.42387512638858027,
     -0.3384627126235924,
@@ -38,12 +51,12 @@ SLANT = (
     0,
     0,
     0,
-)
+])  # fmt: skip
 """d"""
 A = (
     (),
     (3.0,),
-    (2.849394379747939, 0.45842204463923),
+    (2.849394379747939, 0.45842242204463923),
     (-6.954028509809101, 2.489845061869568, -10.358996098473584),
     (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
     (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
@@ -89,34 +102,10 @@ H = np.array([
 ])  # fmt: skip
 ORDER = 5
 
-(Y1, Y2, Y3, Y4, Y5, Y6, Y7) = (combination(row) for row in A[1:])
-at_end = combination(END)
-(C1, C2, C3, C4, C5, C6, C7) = (
-    combination(row, start=f"K[r, {k}, i]", out=f"K[r, {k}, i]") for k, row in enumerate(C[1:], start=1)
-)
-(Y1_back, Y2_back, Y3_back, Y4_back, Y5_back, Y6_back, Y7_back) = (spreading(row) for row in A[1:])
-from_end = spreading(END)
-(C1_back, C2_back, C3_back, C4_back, C5_back, C6_back, C7_back) = (
-    spreading(row, source=f"K[{k}, i]") for k, row in enumerate(C[1:], start=1)
-)
-
-
-@inlined_kernel()
-def finish_stage(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Turn the right-hand side of stage k, which stands in its place, into the stage."""
-    if field.autonomous == 0:
-        for i in range(room.T.size):
-            path.stages[r, k, i] += h * SLANT[k] * room.T[i]
-    solve(field, room.W, stage_at(path.stages, r, k))
-
-
-@inlined_kernel()
-def stage(k, state_of, right_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Stage k."""
-    state_of(path.states, path.stages, r, 1.0, room.Y)
-    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, stage_at(path.stages, r, k))
-    right_of(path.states, path.stages, r, 1.0 / h, room.Y)
-    finish_stage(k, field, h, room, path, r)
+states_of, at_end = combination(*A), combination(END)
+rights_of = combination(*C)
+"""To be added to the right-hand side of a stage."""
+states_back, from_end, rights_back = spreading(*A), spreading(END), spreading(*C)
 
 
 @inlined_kernel()
@@ -124,18 +113,23 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Try a step from row r, given J and T there; False where it cannot be made. Sets `new` and `error`."""
     if not factor(field, room.J, 1.0 / (GAMMA * h), room.W):
         return False
-    slopes(field, t, at(path.states, r), room.p, room.u, stage_at(path.stages, r, 0))
-    finish_stage(0, field, h, room, path, r)
-    stage(1, Y1, C1, field, t, h, room, path, r)
-    stage(2, Y2, C2, field, t, h, room, path, r)
-    stage(3, Y3, C3, field, t, h, room, path, r)
-    stage(4, Y4, C4, field, t, h, room, path, r)
-    stage(5, Y5, C5, field, t, h, room, path, r)
-    stage(6, Y6, C6, field, t, h, room, path, r)
-    stage(7, Y7, C7, field, t, h, room, path, r)
-    at_end(path.states, path.stages, r, 1.0, room.new)
-    for i in range(room.error.size):
-        room.error[i] = path.stages[r, 7, i]
+    n, Y = room.Y.size, address(room.Y)
+    y, stages = at(path.states, r), stages_at(path.stages, r)
+    for k in range(N_STAGES):
+        # A stage's right-hand side stands in its place until the solution of its linear system takes it.
+        stage, state = stages + k * n * DOUBLE, y
+        if k > 0:
+            states_of(k, y, stages, 1.0, Y, n)
+            state = Y
+        slopes(field, t + NODES[k] * h, state, room.p, room.u, stage)
+        rights_of(k, stage, stages, 1.0 / h, stage, n)
+        if field.autonomous == 0:
+            for i in range(n):
+                path.stages[r, k, i] += h * SLANT[k] * room.T[i]
+        solve(field, room.W, stage)
+    at_end(0, y, stages, 1.0, address(room.new), n)
+    for i in range(n):
+        room.error[i] = path.stages[r, N_STAGES - 1, i]
     return True
 
 
@@ -168,52 +162,36 @@ def dense_adjoint(x, i, cotangent, room):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def begin_stage_adjoint(k, field, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Take the adjoint of stage k through its linear system: in its place stands that of the right-hand side."""
-    solve_transposed(field, room.W, at(room.stages_bar, k))
-    for q in range(field.rows.size):
-        room.M[q] += room.stages_bar[k, field.rows[q]] * path.stages[r, k, field.columns[q]]
-    for i in range(room.u_bar.size):
-        room.u_bar[i] += room.stages_bar[k, i]
-    if field.autonomous == 0:
-        for i in range(room.tau.size):
-            room.tau[i] += h * SLANT[k] * room.stages_bar[k, i]
-
-
-@inlined_kernel()
-def stage_adjoint(k, state_of, state_back, right_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Adjoint of stage k."""
-    begin_stage_adjoint(k, field, h, room, path, r)
-    right_back(room.u_bar, 1.0 / h, room.stages_bar)
-    state_of(path.states, path.stages, r, 1.0, room.Y)
-    zero(room.Y_bar)
-    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, at(room.stages_bar, k), room.Y_bar, room.p_bar)
-    state_back(room.Y_bar, 1.0, room.stages_bar)
-    for i in range(room.y_bar.size):
-        room.y_bar[i] += room.Y_bar[i]
-
-
-@inlined_kernel()
 def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
     """Take `lam`, the adjoint of the state at the end of step r, to its start; adds to those of u and p.
 
     `y_bar` and `stages_bar` come with what dense output added, `J` with df/dy at the start.
     """
     t, h = path.times[r, START], path.times[r, LENGTH]
+    n, Y, Y_bar = room.Y.size, address(room.Y), address(room.Y_bar)
+    y, stages, stages_bar = at(path.states, r), stages_at(path.stages, r), address(room.stages_bar)
     factor(field, room.J, 1.0 / (GAMMA * h), room.W)
     zero(room.M)
     zero(room.tau)
-    from_end(room.lam, 1.0, room.stages_bar)
-    for i in range(room.lam.size):
+    from_end(0, address(room.lam), 1.0, stages_bar, n)
+    for i in range(n):
         room.y_bar[i] += room.lam[i]
-    stage_adjoint(7, Y7, Y7_back, C7_back, field, t, h, room, path, r)
-    stage_adjoint(6, Y6, Y6_back, C6_back, field, t, h, room, path, r)
-    stage_adjoint(5, Y5, Y5_back, C5_back, field, t, h, room, path, r)
-    stage_adjoint(4, Y4, Y4_back, C4_back, field, t, h, room, path, r)
-    stage_adjoint(3, Y3, Y3_back, C3_back, field, t, h, room, path, r)
-    stage_adjoint(2, Y2, Y2_back, C2_back, field, t, h, room, path, r)
-    stage_adjoint(1, Y1, Y1_back, C1_back, field, t, h, room, path, r)
-    begin_stage_adjoint(0, field, h, room, path, r)
-    pull(field, t, at(path.states, r), room.p, at(room.stages_bar, 0), room.y_bar, room.p_bar)
-    pull_jacobian(field, t, at(path.states, r), room.p, room.M, room.tau, room.y_bar, room.p_bar)
+    for k in range(N_STAGES - 1, -1, -1):
+        stage_bar = stages_bar + k * n * DOUBLE
+        solve_transposed(field, room.W, stage_bar)  # now it is the adjoint of the right-hand side
+        for q in range(field.rows.size):
+            room.M[q] += room.stages_bar[k, field.rows[q]] * path.stages[r, k, field.columns[q]]
+        for i in range(n):
+            room.u_bar[i] += room.stages_bar[k, i]
+        if field.autonomous == 0:
+            for i in range(n):
+                room.tau[i] += h * SLANT[k] * room.stages_bar[k, i]
+        rights_back(k, stage_bar, 1.0 / h, stages_bar, n)
+        states_of(k, y, stages, 1.0, Y, n)
+        zero(room.Y_bar)
+        pull(field, t + NODES[k] * h, Y, room.p, stage_bar, room.Y_bar, room.p_bar)
+        states_back(k, Y_bar, 1.0, stages_bar, n)
+        for i in range(n):
+            room.y_bar[i] += room.Y_bar[i]
+    pull_jacobian(field, t, y, room.p, room.M, room.tau, room.y_bar, room.p_bar)
     assign(room.lam, room.y_bar)

@@ -58,6 +58,13 @@ REASONS = (
         "sizes at an extreme draw: narrow the priors; (c) a tolerance that is tighter than needed, or a max_steps that "
         "is too low for oscillations",
     ),
+    Reason(
+        "no steady state",
+        "no steady state of the doses at t = {time:g}{unit}",
+        "(a) more is given in an interval than can be eliminated, as with a saturable elimination beyond its capacity; "
+        "(b) nothing eliminates; (c) an orbit that does not settle, as of a system that oscillates by itself. Give the "
+        "doses one by one (ADDL, II) without SS, or narrow the priors",
+    ),
 )
 """By the number of the status (see `integration`)."""
 

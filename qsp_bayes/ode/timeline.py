@@ -46,6 +46,9 @@ STEADY_PARTIAL = np.int64(7)
 STEADY_CONSTANT = np.int64(8)
 """Add the steady state of an infusion at the rate `value` that has run for ever."""
 
+PERIODIC = np.int64(9)
+"""The steady state of all doses of a record, where it is no sum: in place of the states (SS = 1) or added to them."""
+
 # What the time of a step is tied to: the record, the start of a delivery (record + lag + repeat x interval), its end.
 AT_RECORD, AT_START, AT_STOP = np.int64(0), np.int64(1), np.int64(2)
 
@@ -186,23 +189,28 @@ def expand_dose(records, n, k, steps, codes, count, waiting_steps, waiting_codes
     kind = RATE if infused else BOLUS
     if steady > 0 and interval <= 0.0:
         # A constant infusion at steady state ends at its record.
-        put(steps, codes, count, now, value, STEADY_CONSTANT, AT_RECORD, state, n, k, FIRST, row)
-        return count + 1, tail
+        if records.superposed:
+            put(steps, codes, count, now, value, STEADY_CONSTANT, AT_RECORD, state, n, k, FIRST, row)
+            count += 1
+        return count, tail
     earliest = FIRST
     if steady > 0:
         back = repeats_before(lag, interval)
         earliest = 1 - back
         while infused and back * interval - lag < duration:
             stop = now + (duration - (back * interval - lag))
-            put(steps, codes, count, now, value, STEADY_PARTIAL, AT_RECORD, state, n, k, -back, row)
-            put(steps, codes, count + 1, now, value, RATE, AT_RECORD, state, n, k, -back, row)
+            if records.superposed:
+                put(steps, codes, count, now, value, STEADY_PARTIAL, AT_RECORD, state, n, k, -back, row)
+                count += 1
+            put(steps, codes, count, now, value, RATE, AT_RECORD, state, n, k, -back, row)
             insert(waiting_steps, waiting_codes, head, tail, stop, -value, RATE, AT_STOP, state, n, k, -back)
-            count += 2
+            count += 1
             tail += 1
             back += 1
-        ended = STEADY_INFUSION if infused else STEADY_BOLUS
-        put(steps, codes, count, now, value, ended, AT_RECORD, state, n, k, -back, row)
-        count += 1
+        if records.superposed:
+            ended = STEADY_INFUSION if infused else STEADY_BOLUS
+            put(steps, codes, count, now, value, ended, AT_RECORD, state, n, k, -back, row)
+            count += 1
     for repeat in range(earliest, records.additional[n] + 1):
         start = now + lag + repeat * interval
         if repeat == 0 and lag == 0.0:
@@ -254,9 +262,13 @@ def expand(records, first, last, steps, codes, at, waiting_steps, waiting_codes)
             head = tail
         if evid != 1 and evid != 4:
             continue
-        if records.steady_state[n] == 1:
-            put(steps, codes, count, now, 0.0, EQUILIBRIUM, AT_RECORD, NONE, n, FIRST, FIRST, own_row)
+        if records.steady_state[n] > 0 and not records.superposed:
+            put(steps, codes, count, now, 0.0, PERIODIC, AT_RECORD, NONE, n, FIRST, FIRST, own_row)
             count += 1
+        if records.steady_state[n] == 1:
+            if records.superposed:
+                put(steps, codes, count, now, 0.0, EQUILIBRIUM, AT_RECORD, NONE, n, FIRST, FIRST, own_row)
+                count += 1
             head = tail
         for k in range(records.state.shape[0]):
             if records.state[k, n] >= 0:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode.field import at, pull, slopes, stage_at
+from qsp_bayes.ode.field import DOUBLE, address, at, pull, slopes, stages_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.unrolled import combination, spreading
 
-NODES = (0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0)
+NODES = np.array([0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0])
 A = (
     (),
     (0.161,),
@@ -57,30 +57,21 @@ BETWEEN = np.array([c * np.polymul(first, second) for c, first, second in FACTOR
 """Coefficients of b_i(x), by falling powers from x^4 to 1."""
 ORDER = 5
 
-(Y1, Y2, Y3, Y4, Y5) = (combination(row) for row in A[1:])
-at_end, of_error = combination(END), combination(ERROR, start="0.0")
-(Y1_back, Y2_back, Y3_back, Y4_back, Y5_back) = (spreading(row) for row in A[1:])
-from_end = spreading(END)
-
-
-@inlined_kernel()
-def stage(k, state_of, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Stage k."""
-    state_of(path.states, path.stages, r, h, room.Y)
-    slopes(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, room.u, stage_at(path.stages, r, k))
+states_of, at_end, of_error = combination(*A), combination(END), combination(ERROR, added=False)
+states_back, from_end = spreading(*A), spreading(END)
 
 
 @inlined_kernel()
 def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Try a step from row r, given its first stage. Sets `new` and `error`; the last stage is the slope at the end."""
-    stage(1, Y1, field, t, h, room, path, r)
-    stage(2, Y2, field, t, h, room, path, r)
-    stage(3, Y3, field, t, h, room, path, r)
-    stage(4, Y4, field, t, h, room, path, r)
-    stage(5, Y5, field, t, h, room, path, r)
-    at_end(path.states, path.stages, r, h, room.new)
-    slopes(field, t + h, room.new.ctypes.data, room.p, room.u, stage_at(path.stages, r, 6))
-    of_error(path.states, path.stages, r, h, room.error)
+    n, Y, new = room.Y.size, address(room.Y), address(room.new)
+    y, stages = at(path.states, r), stages_at(path.stages, r)
+    for k in range(1, 6):
+        states_of(k, y, stages, h, Y, n)
+        slopes(field, t + NODES[k] * h, Y, room.p, room.u, stages + k * n * DOUBLE)
+    at_end(0, y, stages, h, new, n)
+    slopes(field, t + h, new, room.p, room.u, stages + 6 * n * DOUBLE)
+    of_error(0, y, stages, h, address(room.error), n)
 
 
 @inlined_kernel()
@@ -122,38 +113,31 @@ def dense_adjoint(x, i, h, cotangent, room):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def stage_adjoint(k, state_of, state_back, field, t, h, room, path, r):  # type: ignore[no-untyped-def]
-    """Adjoint of stage k."""
-    state_of(path.states, path.stages, r, h, room.Y)
-    zero(room.Y_bar)
-    pull(field, t + NODES[k] * h, room.Y.ctypes.data, room.p, at(room.stages_bar, k), room.Y_bar, room.p_bar)
-    state_back(room.Y_bar, h, room.stages_bar)
-    for i in range(room.y_bar.size):
-        room.y_bar[i] += room.Y_bar[i]
-        room.u_bar[i] += room.stages_bar[k, i]
-
-
-@inlined_kernel()
 def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
     """Take `lam`, the adjoint of the state at the end of step r, to its start; adds to those of u and p.
 
     `y_bar` and `stages_bar` come with what dense output added, if the step was `observed` by it.
     """
     t, h = path.times[r, START], path.times[r, LENGTH]
+    n, Y, Y_bar = room.Y.size, address(room.Y), address(room.Y_bar)
+    y, stages, stages_bar = at(path.states, r), stages_at(path.stages, r), address(room.stages_bar)
     if observed:
-        at_end(path.states, path.stages, r, h, room.Y)
-        pull(field, t + h, room.Y.ctypes.data, room.p, at(room.stages_bar, 6), room.lam, room.p_bar)
-        for i in range(room.u_bar.size):
+        at_end(0, y, stages, h, Y, n)
+        pull(field, t + h, Y, room.p, stages_bar + 6 * n * DOUBLE, room.lam, room.p_bar)
+        for i in range(n):
             room.u_bar[i] += room.stages_bar[6, i]
-    from_end(room.lam, h, room.stages_bar)
-    for i in range(room.lam.size):
+    from_end(0, address(room.lam), h, stages_bar, n)
+    for i in range(n):
         room.y_bar[i] += room.lam[i]
-    stage_adjoint(5, Y5, Y5_back, field, t, h, room, path, r)
-    stage_adjoint(4, Y4, Y4_back, field, t, h, room, path, r)
-    stage_adjoint(3, Y3, Y3_back, field, t, h, room, path, r)
-    stage_adjoint(2, Y2, Y2_back, field, t, h, room, path, r)
-    stage_adjoint(1, Y1, Y1_back, field, t, h, room, path, r)
-    pull(field, t, at(path.states, r), room.p, at(room.stages_bar, 0), room.y_bar, room.p_bar)
-    for i in range(room.u_bar.size):
+    for k in range(5, 0, -1):
+        states_of(k, y, stages, h, Y, n)
+        zero(room.Y_bar)
+        pull(field, t + NODES[k] * h, Y, room.p, stages_bar + k * n * DOUBLE, room.Y_bar, room.p_bar)
+        states_back(k, Y_bar, h, stages_bar, n)
+        for i in range(n):
+            room.y_bar[i] += room.Y_bar[i]
+            room.u_bar[i] += room.stages_bar[k, i]
+    pull(field, t, y, room.p, stages_bar, room.y_bar, room.p_bar)
+    for i in range(n):
         room.u_bar[i] += room.stages_bar[0, i]
     assign(room.lam, room.y_bar)

@@ -1,62 +1,125 @@
-"""Sums over the stages of a method, written out: their coefficients are constants of the machine code.
+"""Sums over the stages of a method, written in LLVM: their coefficients are constants of the machine code.
 
-A loop over a table of coefficients takes several times longer, and the methods' own formulas would be pages of
-numbers. The text that is compiled here is made of numbers only.
+A loop over a table of coefficients takes several times longer to run, the methods' own formulas would be pages of
+numbers, and numba would take seconds to find the types in so many functions. Vectors are given by their addresses and
+a common length n; the stages `K` of a step follow each other in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from qsp_bayes.ode.jit import inlined_kernel
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+number, word = ir.DoubleType(), ir.IntType(64)
 
 
-def combination(coefficients: Sequence[float], start: str = "y[r, i]", out: str = "out[i]") -> Any:
-    """Return the kernel ``combine(y, K, r, scale, out)``: out = y[r] + scale * sum of c[j] K[r, j].
+def combination(*rows: Sequence[float], added: bool = True) -> Any:
+    """Return a function for kernels, ``combine(row, y, K, scale, out, n)``: out = y + scale * sum of c[j] K[j].
 
     Parameters
     ----------
-    coefficients : sequence of float
-        Those that are 0 cost nothing.
-    start : str
-        What the sum is added to.
-    out : str
-        Where it goes; ``"K[r, 3, i]"`` puts it in the place of stage 3, and `out` then only has the right length.
+    *rows : sequence of float
+        Coefficients c, of which the call chooses one row. Those that are 0 cost nothing.
+    added : bool
+        Whether y is in the sum.
 
     Examples
     --------
     >>> import numpy as np
-    >>> out = np.empty(1)
-    >>> K = np.array([[[1.0], [10.0], [100.0]]])
-    >>> combination([2.0, 0.0, 3.0]).py_func(np.ones((1, 1)), K, 0, 0.5, out)
-    >>> out.item()
+    >>> from numba import njit
+    >>> combine = combination([1.0], [2.0, 0.0, 3.0])
+    >>> @njit
+    ... def example(row, y, K, scale, out):
+    ...     combine(row, y.ctypes.data, K.ctypes.data, scale, out.ctypes.data, y.size)
+    ...     return out[0]
+    >>> example(1, np.ones(1), np.array([[1.0], [10.0], [100.0]]), 0.5, np.empty(1))
     152.0
     """
-    terms = [f"{float(c)!r} * K[r, {j}, i]" for j, c in enumerate(coefficients) if c != 0.0]
-    total = f" + scale * ({' + '.join(terms)})" if terms else ""
-    loop = "    for i in range(out.size):\n"
-    return compiled(f"def combine(y, K, r, scale, out):\n{loop}        {out} = {start}{total}\n")
+
+    @intrinsic
+    def combine(typing_context: Any, row: Any, y: Any, K: Any, scale: Any, out: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            chosen, y, K, scale, out, n = arguments
+
+            def work(coefficients: Sequence[float], i: Any) -> None:
+                total = number(0.0)
+                for j, c in enumerate(coefficients):
+                    if c != 0.0:
+                        stage = builder.load(element(builder, K, n, j, i))
+                        total = builder.fadd(total, builder.fmul(number(c), stage))
+                total = builder.fmul(scale, total)
+                if added:
+                    total = builder.fadd(builder.load(element(builder, y, n, 0, i)), total)
+                builder.store(total, element(builder, out, n, 0, i))
+
+            choose(builder, chosen, n, rows, work)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.intp, types.float64, types.intp, types.intp), generate
+
+    return combine
 
 
-def spreading(coefficients: Sequence[float], source: str = "x[i]") -> Any:
-    """Return the kernel ``spread(x, scale, K)``, the transpose of `combination`: K[j] += scale * c[j] x.
+def spreading(*rows: Sequence[float]) -> Any:
+    """Return a function for kernels, ``spread(row, x, scale, K, n)``, the transpose: K[j] += scale * c[j] x.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from numba import njit
+    >>> spread = spreading([2.0, 0.0, 3.0])
+    >>> @njit
+    ... def example(x, scale, K):
+    ...     spread(0, x.ctypes.data, scale, K.ctypes.data, x.size)
     >>> K = np.zeros((3, 1))
-    >>> spreading([2.0, 0.0, 3.0]).py_func(np.ones(1), 0.5, K)
+    >>> example(np.ones(1), 0.5, K)
     >>> K.ravel().tolist()
     [1.0, 0.0, 1.5]
     """
-    lines = [f"        K[{j}, i] += {float(c)!r} * scaled\n" for j, c in enumerate(coefficients) if c != 0.0]
-    loop = f"    for i in range(x.size):\n        scaled = scale * {source}\n"
-    return compiled(f"def spread(x, scale, K):\n{loop}{''.join(lines)}")
+
+    @intrinsic
+    def spread(typing_context: Any, row: Any, x: Any, scale: Any, K: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            chosen, x, scale, K, n = arguments
+
+            def work(coefficients: Sequence[float], i: Any) -> None:
+                scaled = builder.fmul(scale, builder.load(element(builder, x, n, 0, i)))
+                for j, c in enumerate(coefficients):
+                    if c != 0.0:
+                        stage = element(builder, K, n, j, i)
+                        change = builder.fmul(number(c), scaled)
+                        builder.store(builder.fadd(builder.load(stage), change), stage)
+
+            choose(builder, chosen, n, rows, work)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.float64, types.intp, types.intp), generate
+
+    return spread
 
 
-def compiled(text: str) -> Any:
-    """Return the kernel of a function's text."""
-    namespace: dict[str, Any] = {}
-    exec(compile(text, "<stages>", "exec"), namespace)
-    return inlined_kernel()(namespace[text.split("(")[0].removeprefix("def ")])
+def element(builder: Any, address: Any, n: Any, j: int, i: Any) -> Any:
+    """Pointer to element i of the j-th of the vectors at an address."""
+    start = builder.inttoptr(address, number.as_pointer())
+    return builder.gep(start, [builder.add(builder.mul(word(j), n), i)])
+
+
+def choose(
+    builder: Any, chosen: Any, n: Any, rows: Sequence[Sequence[float]], work: Callable[..., None]
+) -> None:
+    """Do `work(row, i)` for each i below n, for the row of coefficients that is chosen."""
+    end = builder.append_basic_block("end")
+    switch = builder.switch(chosen, end)
+    for k, row in enumerate(rows):
+        block = builder.append_basic_block(f"row{k}")
+        switch.add_case(word(k), block)
+        builder.position_at_end(block)
+        with cgutils.for_range(builder, n) as loop:
+            work(row, loop.index)
+        builder.branch(end)
+    builder.position_at_end(end)

@@ -10,13 +10,12 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.data.events import Events
-from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import Adaptive
 from qsp_bayes.ode.status import Status, recorded_status
-from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
+from qsp_bayes.systems.deliveries import deliveries, delivery_states
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
 from qsp_bayes.systems.symbolic import SymbolicSystem
@@ -54,13 +53,8 @@ def nonlinear_states(
     Raises
     ------
     SolverError
-        For a rate that cannot be compiled, an absolute tolerance of an unknown state, or a steady state.
+        For a rate that cannot be compiled, or an absolute tolerance of an unknown state.
     """
-    if steady_doses(symbolic, events)[0]:
-        raise SolverError(
-            "the data ask for a steady state (SS), which this version finds only for linear systems. "
-            "Give the doses that led to it one by one (ADDL, II)."
-        )
     equations = equations_of(symbolic)
     compiled = compile_equations(equations)
     vector = next((value for value in table.values.values() if value.ndim), None)
@@ -87,6 +81,7 @@ def nonlinear_states(
         np.array([names.index(name) for name in observed], np.int64),
         compiled.rows,
         compiled.columns,
+        np.array([name not in symbolic.accumulators for name in names], np.int64),
         np.array(options, np.int64),
     )
     return by_state(states, observed), recorded_status(memory, names)
