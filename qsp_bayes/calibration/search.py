@@ -49,7 +49,11 @@ def find_starts(resolver: Resolver, evaluate: Evaluate, random_seed: int) -> lis
 
 def chooser(starts: list[np.ndarray]) -> Callable[[Any], np.ndarray]:
     """Make the function that gives a chain its start, by its seed."""
-    return lambda seed=None: starts[int(np.random.default_rng(seed).integers(len(starts)))].copy()
+
+    def choose(seed: Any = None) -> np.ndarray:
+        return starts[int(np.random.default_rng(seed).integers(len(starts)))].copy()
+
+    return choose
 
 
 def prior_points(resolver: Resolver, random_seed: int) -> list[np.ndarray]:

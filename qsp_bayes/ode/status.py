@@ -30,10 +30,11 @@ REASONS = (
     Reason("solved", "solved", ""),
     Reason(
         "impossible",
-        "its doses cannot be given from t = {time:g}{unit} on",
+        "cannot be solved, from t = {time:g}{unit} on",
         "(a) a lag time, bioavailability, rate or duration that is negative or not finite; (b) a steady state that "
         "does not exist, because nothing eliminates, or that overlaps too many doses; (c) a parameter that is not "
-        "finite. Look at the parameters of the doses, and at the scale and the prior of each",
+        "finite, or so extreme that the states overflow. Look at the parameters of the doses, and at the scale and the "
+        "prior of each",
     ),
     Reason(
         "not finite",
@@ -135,7 +136,7 @@ class Status:
         """Name the subjects that failed, given the values of the variables."""
         return [
             Failure(
-                str(subjects[i]),
+                str(subjects[int(i)]),
                 REASONS[status[i]],
                 float(time[i]),
                 self.states[state[i]] if state[i] >= 0 else "",
@@ -162,12 +163,11 @@ def recorded_status(memory: Variable, states: Sequence[str]) -> Status:
 def observed_status(observed: Variable, subject: Variable, time: Variable, states: Sequence[str]) -> Status:
     """Find the status of a system that is solved exactly from where its states, (state, record), are not finite.
 
-    There is nothing to integrate: a subject cannot be solved at all, or overflows after some time.
+    There is nothing to integrate: a subject can be solved, or it is NaN at all of its records.
     """
     bad = pt.any(pt.isinf(observed) | pt.isnan(observed), axis=0)
     alone = pt.eq(pt.arange(pt.max(subject) + 1)[:, None], subject[None, :])
     when = pt.min(pt.switch(alone & bad[None, :], time[None, :], np.inf), axis=1)
-    whole = pt.all(~alone | bad[None, :], axis=1)
     failed = pt.any(alone & bad[None, :], axis=1)
-    status = pt.switch(failed, pt.switch(whole, 1, 2), 0).astype("int64")
+    status = failed.astype("int64")
     return Status(status, pt.switch(failed, when, 0.0), pt.full_like(status, -1), tuple(states))

@@ -88,19 +88,23 @@ def ess_check(table: pd.DataFrame, kind: Literal["bulk", "tail"]) -> Check:
     return Check(name, found, limit, "bad" if size.min() < ESS_FAILURE else "caution", meaning)
 
 
-def sampler_checks(statistics: xr.Dataset) -> Iterator[Check]:
-    """Judge divergences, tree depth and energy, each as far as the fit holds it."""
+def sampler_checks(statistics: xr.Dataset, divergences: xr.Dataset | None = None) -> Iterator[Check]:
+    """Judge divergences (see `calibration.divergences`), tree depth and energy, each as far as the fit holds it."""
     if "diverging" in statistics:
         divergent = int(statistics["diverging"].sum())
         share = divergent / statistics["diverging"].size
-        meaning = (
-            f"{count(divergent, 'divergent transition')} ({significant(100 * share, 2)} % of the draws): "
-            "the sampler could not follow the posterior everywhere, and the results may be biased. Raise "
-            "target_accept, check the priors of the standard deviations, or change between the centred and "
+        ours, causes = attributed(divergences)
+        opening = f"{count(divergent, 'divergent transition')} ({significant(100 * share, 2)} % of the draws{causes}): "
+        meaning = opening + (
+            "the sampler could not follow the posterior everywhere, and the results may be biased. "
+            "Raise target_accept, check the priors of the standard deviations, or change between the centred and "
             "the non-centred form."
+            if ours < divergent
+            else "every one of them comes from a solve that failed, and none from the geometry of the posterior."
         )
         level: Level = "good" if divergent == 0 else "bad" if share > DIVERGENT_FAILURE else "caution"
-        yield Check("Divergent transitions", str(divergent), "none", level, meaning if divergent else "")
+        found = str(divergent) + causes.replace("; ", " (", 1) + (")" if causes else "")
+        yield Check("Divergent transitions", found, "none", level, meaning if divergent else "")
     if "reached_max_treedepth" in statistics:
         deepest = int(statistics["reached_max_treedepth"].sum())
         meaning = (
@@ -127,6 +131,21 @@ def sampler_checks(statistics: xr.Dataset) -> Iterator[Check]:
             "caution" if low else "good",
             meaning if low else "",
         )
+
+
+def attributed(divergences: xr.Dataset | None) -> tuple[int, str]:
+    """Count the divergences that are the solver's, and print how many are of which kind.
+
+    Examples
+    --------
+    >>> kinds = ["solver", "solver", "geometry"]
+    >>> attributed(xr.Dataset({"attribution": ("divergence", kinds)}))
+    (2, '; solver 2, geometry 1')
+    """
+    if divergences is None or "attribution" not in divergences:
+        return 0, ""
+    kinds = pd.Series(divergences["attribution"].to_numpy().astype(object)).value_counts()
+    return int(kinds.get("solver", 0)), "; " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
 
 
 def named(labels: pd.Index, most: int = 3) -> str:

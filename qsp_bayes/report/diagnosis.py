@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import arviz_stats
 import numpy as np
@@ -23,6 +23,7 @@ from qsp_bayes.report.checks import (
     sampler_checks,
 )
 from qsp_bayes.report.contents import metadata, population, sampled, scalars, variables
+from qsp_bayes.report.failures import failure_block, failure_checks, failure_table
 from qsp_bayes.report.formatting import fixed, significant
 
 SHOWN_INDIVIDUAL = 12
@@ -37,10 +38,14 @@ class Diagnosis:
     table : DataFrame
         By parameter ``rhat``, ``ess_bulk`` and ``ess_tail``, the worst first.
     checks : tuple of Check
+    failures : DataFrame
+        What could not be solved, while sampling and in the prior: by subject, state and reason how often, when, and
+        how often near the posterior. Empty where everything was solved.
     """
 
     table: pd.DataFrame
     checks: tuple[Check, ...]
+    failures: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def level(self) -> Level:
@@ -65,6 +70,7 @@ class Diagnosis:
         return (
             f"<p><strong>{html.escape(self.verdict)}</strong></p>"
             f"<table><tr><th>check</th><th>found</th><th>asked</th></tr>{rows}</table>"
+            f"{self.failures.to_html(index=False) if len(self.failures) else ''}"
             f"{self.table.head(10).to_html()}"
         )
 
@@ -72,7 +78,8 @@ class Diagnosis:
         """Print the verdict, the checks and the ten worst parameters."""
         lines = [f"{check.name}: {check.value} ({check.limit})" for check in self.checks]
         worst = self.table.head(10).to_string(float_format="{:.4g}".format)
-        return "\n".join([self.verdict, "", *lines, "", worst])
+        failed = ["", self.failures.to_string(index=False)] if len(self.failures) else []
+        return "\n".join([self.verdict, "", *lines, *failed, "", worst])
 
 
 def diagnose(fit: xr.DataTree) -> Diagnosis:
@@ -82,6 +89,11 @@ def diagnose(fit: xr.DataTree) -> Diagnosis:
     the sampler's own statistics the divergent transitions, the tree depth and the energy's Bayesian fraction
     of missing information (E-BFMI). What is computed for every observation is left out: it follows from the
     parameters.
+
+    Divergences that come from a system that could not be solved are told from those of the posterior's geometry,
+    by subject, state and time; the verdict says loudly where solves fail near the posterior, which is where no
+    coordinate of the sampler's space lies farther from its median than twice the central 99 % interval reaches. Draws
+    of posterior and prior that cannot be solved are counted too.
 
     Parameters
     ----------
@@ -120,14 +132,16 @@ def diagnose(fit: xr.DataTree) -> Diagnosis:
             "Fit again with Calibration.fit."
         )
     statistics = variables(fit, "sample_stats")
+    failures = failure_table(fit)
     posterior = variables(fit, "posterior")
     checks = [
         chains_check(posterior.sizes["chain"], posterior.sizes["draw"]),
         rhat_check(table),
         *(ess_check(table, kind) for kind in ("bulk", "tail")),
-        *sampler_checks(statistics),
+        *sampler_checks(statistics, variables(fit, "divergences")),
+        *failure_checks(fit, failures),
     ]
-    return Diagnosis(table, tuple(checks))
+    return Diagnosis(table, tuple(checks), failures)
 
 
 def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
@@ -161,6 +175,7 @@ def section(fit: xr.DataTree, diagnosis: Diagnosis) -> Section:
             marked=[row for row, check in enumerate(diagnosis.checks) if check.level != "good"],
         ),
     ]
+    blocks += failure_block(fit, diagnosis.failures)
     if not len(variables(fit, "sample_stats")):
         blocks.append(
             Text("Divergences, tree depth and energy are not shown: the fit holds no sample_stats.", "absent")

@@ -60,7 +60,7 @@ class Path:
         >>> status = system.solve(study.events(), params).status()
         >>> values = pytensor.function([], status.variables)()
         >>> print(status.failures(study.subjects, *values)[0].describe("h"))
-        Subject 1: its doses cannot be given from t = 0 h on.
+        Subject 1: cannot be solved, from t = 0 h on.
         """
         return self._status
 
