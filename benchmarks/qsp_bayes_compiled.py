@@ -73,7 +73,7 @@ def qsp_bayes_compiled(
         pt.as_tensor_variable(x, dtype="float64") + pt.zeros(values.shape[1])
         for x in problem.start([values[k] for k in range(len(problem.parameters))])
     ]
-    options = [0, solver.method, solver.max_steps, 1, compiled.autonomous, compiled.n_factors]
+    options = [0, solver.method, solver.max_steps, 0, compiled.autonomous, compiled.n_factors]
     states = NonlinearSolve(compiled)(
         records[:, 1].copy(), records[:, 4].copy(), ABSENT, ABSENT, records[:, 5][None].copy(), ABSENT,
         np.zeros(len(records)), values, pt.stack(start), tolerances, subject, subject, evid,

@@ -66,7 +66,7 @@ def nonlinear_states(
         events.carry == "locf",
         solver.method,
         solver.max_steps,
-        1,
+        False,  # what needs the path to be kept asks for it
         compiled.autonomous,
         compiled.n_factors,
     ]
