@@ -94,7 +94,7 @@ def sample_posterior(
                 "search from the best of them, and none was found."
             ) from error
         warnings.warn(
-            f"{reason} Sampling has started from {len(starts)} better starting points instead, found among draws "
+            f"{reason} Sampling has started from better starting points ({len(starts)}) instead, found among draws "
             "from the prior and by optimisation. Look at `diagnose(fit)`: it counts what cannot be solved.",
             stacklevel=4,
         )
