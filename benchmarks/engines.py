@@ -40,9 +40,11 @@ class Run:
 def worst_ess(draws: Mapping[str, np.ndarray]) -> float:
     """Bulk effective sample size of the worst entry of draws (chain, draw, ...)."""
     named = {
-        name: (("chain", "draw", *map(str, range(values.ndim - 2))), values) for name, values in draws.items()
+        name: (("chain", "draw", *(f"{name}_{axis}" for axis in range(values.ndim - 2))), values)
+        for name, values in draws.items()
     }
-    return float(arviz_stats.ess(xr.Dataset(named), method="bulk").to_array("name").min())
+    sizes = arviz_stats.ess(xr.Dataset(named), method="bulk")
+    return min(float(values.min()) for values in sizes.data_vars.values())
 
 
 class Nutpie:
