@@ -32,7 +32,7 @@ class Stack(Op):
 
     def make_node(self, *rows: Any) -> Apply:
         """Take one or more rows; all scalars make a matrix of one column."""
-        variables = [pt.as_tensor_variable(row, dtype="float64") for row in rows]
+        variables = [pt.cast(row, "float64") for row in rows]
         length = next((row.type.shape[0] for row in variables if row.ndim), 1)
         return Apply(self, variables, [pt.tensor(dtype="float64", shape=(len(rows), length))])
 
