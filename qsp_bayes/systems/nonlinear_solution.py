@@ -12,9 +12,10 @@ from pytensor.graph.traversal import ancestors
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.cvodes_op import CvodesSolve
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
-from qsp_bayes.ode.solvers import Adaptive
+from qsp_bayes.ode.solvers import CVODES, Adaptive
 from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
@@ -53,7 +54,8 @@ def nonlinear_states(
     Raises
     ------
     SolverError
-        For a rate that cannot be compiled, an absolute tolerance of an unknown state, or a steady state.
+        For a rate that cannot be compiled, a solver that is not installed, an absolute tolerance of an unknown state,
+        or a steady state.
     """
     if steady_doses(symbolic, events)[0]:
         raise SolverError(
@@ -75,7 +77,8 @@ def nonlinear_states(
         compiled.autonomous,
         compiled.n_factors,
     ]
-    states, *_ = NonlinearSolve(compiled)(
+    operation = CvodesSolve(compiled) if isinstance(solver, CVODES) else NonlinearSolve(compiled)
+    states, *_ = operation.make_node(
         *deliveries(symbolic, position, events, table).values(),
         stack_rows(values, vector) if values else pt.zeros((0, 1)),
         initial_rows(symbolic, table, range(len(names))),
@@ -87,5 +90,5 @@ def nonlinear_states(
         compiled.rows,
         compiled.columns,
         np.array(options, np.int64),
-    )
+    ).outputs
     return by_state(states, observed)
