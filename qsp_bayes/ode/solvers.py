@@ -95,3 +95,20 @@ class Tsit5(Adaptive):
     """Tsit5: an explicit (Runge-Kutta) method of order 5, for systems that are not stiff. See `qsp_bayes.ode.tsit5`."""
 
     method = NONSTIFF
+
+
+@dataclass(frozen=True)
+class CVODES(Adaptive):
+    """CVODES of SUNDIALS: BDF of order 1 to 5, for stiff systems. An engine that shares no code with the others.
+
+    It is there to check them (see `qsp_bayes.solver_check`) and takes several times as long. Derivatives come from its
+    own forward sensitivities. It needs the optional package sundials4py: ``pip install qsp_bayes[cvodes]``.
+    See `qsp_bayes.ode.cvodes`.
+
+    Examples
+    --------
+    >>> CVODES(rtol=1e-10)
+    CVODES(rtol=1e-10, atol=None, max_steps=100000)
+    """
+
+    method = STIFF

@@ -10,12 +10,14 @@ from pytensor.graph.basic import Variable
 from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.data.events import Events
+from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.cvodes_op import CvodesSolve
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
-from qsp_bayes.ode.solvers import Adaptive
-from qsp_bayes.ode.status import Status, recorded_status
-from qsp_bayes.systems.deliveries import deliveries, delivery_states
+from qsp_bayes.ode.solvers import CVODES, Adaptive
+from qsp_bayes.ode.status import Status, observed_status, recorded_status
+from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
 from qsp_bayes.systems.symbolic import SymbolicSystem
@@ -53,7 +55,8 @@ def nonlinear_states(
     Raises
     ------
     SolverError
-        For a rate that cannot be compiled, or an absolute tolerance of an unknown state.
+        For a rate that cannot be compiled, a solver that is not installed, an absolute tolerance of an unknown state,
+        or a steady state by CVODES.
     """
     equations = equations_of(symbolic)
     compiled = compile_equations(equations)
@@ -70,18 +73,31 @@ def nonlinear_states(
         compiled.autonomous,
         compiled.n_factors,
     ]
-    states, memory, *_ = NonlinearSolve(compiled)(
-        *deliveries(symbolic, position, events, table).values(),
-        stack_rows(values, vector) if values else pt.zeros((0, 1)),
-        initial_rows(symbolic, table, range(len(names))),
-        solver.tolerances(names),
-        *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),
-        delivery_states(symbolic, position, events),
-        *(pt.as_tensor_variable(x) for x in (events.additional, events.steady_state)),
-        np.array([names.index(name) for name in observed], np.int64),
-        compiled.rows,
-        compiled.columns,
-        np.array([name not in symbolic.accumulators for name in names], np.int64),
-        np.array(options, np.int64),
+    by_cvodes = isinstance(solver, CVODES)
+    if by_cvodes and steady_doses(symbolic, events)[0]:
+        raise SolverError(
+            "the data ask for a steady state (SS), which CVODES does not find. Choose Rodas5P() or Automatic(), or give "
+            "the doses that led to it one by one (ADDL, II)."
+        )
+    states, *memory = (
+        (CvodesSolve if by_cvodes else NonlinearSolve)(compiled)
+        .make_node(
+            *deliveries(symbolic, position, events, table).values(),
+            stack_rows(values, vector) if values else pt.zeros((0, 1)),
+            initial_rows(symbolic, table, range(len(names))),
+            solver.tolerances(names),
+            *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),
+            delivery_states(symbolic, position, events),
+            *(pt.as_tensor_variable(x) for x in (events.additional, events.steady_state)),
+            np.array([names.index(name) for name in observed], np.int64),
+            compiled.rows,
+            compiled.columns,
+            np.array([name not in symbolic.accumulators for name in names], np.int64),
+            np.array(options, np.int64),
+        )
+        .outputs
     )
-    return by_state(states, observed), recorded_status(memory, names)
+    if by_cvodes:
+        subject, time = pt.as_tensor_variable(events.subject), pt.as_tensor_variable(events.time)
+        return by_state(states, observed), observed_status(states, subject, time, names)
+    return by_state(states, observed), recorded_status(memory[0], names)

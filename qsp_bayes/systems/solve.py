@@ -56,7 +56,7 @@ def solve(
     """
     if not isinstance(solver, Solver | None):
         raise SolverError(
-            f"solver {solver!r} is none. Choose Linear(), Automatic(), Rodas5P() or Tsit5(), or leave it out."
+            f"solver {solver!r} is none. Choose Linear(), Automatic(), Rodas5P(), Tsit5() or CVODES(), or leave it out."
         )
     symbolic = system.symbolic()
     values = given_values(symbolic, events, params, covariates or {})

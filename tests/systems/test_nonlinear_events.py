@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 import pytest
 
 from qsp_bayes.data import read_nonmem
-from qsp_bayes.ode.solvers import Automatic, Linear, Rodas5P, Tsit5
+from qsp_bayes.ode.solvers import CVODES, Automatic, Linear, Rodas5P, Tsit5
 from qsp_bayes.systems import DoseInto, Output, Process, System
 
 SYSTEM = System(
@@ -105,7 +105,13 @@ def test_it_agrees_with_the_exact_engine(carry):
     inputs = {name: pt.tensor(name, shape=(None,) * x.ndim, dtype="float64") for name, x in values.items()}
     weights = rng.normal(size=(2, len(data.rows["Cc"])))
     found = {}
-    for solver in (Linear(), Rodas5P(rtol=1e-10), Tsit5(rtol=1e-10), Automatic(rtol=1e-10)):
+    for solver in (
+        Linear(),
+        Rodas5P(rtol=1e-10),
+        Tsit5(rtol=1e-10),
+        Automatic(rtol=1e-10),
+        CVODES(rtol=1e-12),
+    ):
         path = SYSTEM.solve(data, inputs, levels={"CL": "record", "tlag": "record"}, solver=solver)
         total = (path["Cc"] * weights[0]).sum() + (path["excreted"] * weights[1]).sum()
         graph = pytensor.function(
