@@ -31,8 +31,8 @@ def batch_of(compiled: CompiledEquations, inputs: Sequence[Any]) -> Batch:
     """Sort the inputs of the operations."""
     named = {name: np.array(value, order="C") for name, value in zip(INPUTS, inputs, strict=True)}
     options = named["options"]
-    flags = {"locf": bool(options[LOCF]), "superposed": False}
-    records = Records(**{name: named[name] for name in Records._fields if name not in flags}, **flags)
+    arrays: dict[str, Any] = {name: named[name] for name in Records._fields if name in named}
+    records = Records(**arrays, locf=bool(options[LOCF]), superposed=False)
     rest = {name: named[name] for name in ("values", "initial", "observed", "tolerances")}
     return Batch(compiled, records, max_steps=int(options[MAX_STEPS]), **rest)
 

@@ -76,8 +76,8 @@ def nonlinear_states(
     by_cvodes = isinstance(solver, CVODES)
     if by_cvodes and steady_doses(symbolic, events)[0]:
         raise SolverError(
-            "the data ask for a steady state (SS), which CVODES does not find. Choose Rodas5P() or Automatic(), or give "
-            "the doses that led to it one by one (ADDL, II)."
+            "the data ask for a steady state (SS), which CVODES does not find. Choose Rodas5P() or Automatic(), or "
+            "give the doses that led to it one by one (ADDL, II)."
         )
     states, *memory = (
         (CvodesSolve if by_cvodes else NonlinearSolve)(compiled)
