@@ -1,7 +1,7 @@
 """Solvers of ordinary differential equations with dosing events. This layer knows no pharmacology and no PyMC.
 
 `Linear` solves linear systems exactly. Any other system is integrated, by `Rodas5P` (stiff), `Tsit5` (not stiff) or
-`Automatic`, which takes whichever of the two fits.
+`Automatic`, which takes whichever of the two fits. `CVODES` is an independent engine to compare with.
 
 Examples
 --------
@@ -11,7 +11,7 @@ Rodas5P(rtol=1e-08, atol=None, max_steps=100000)
 """
 
 from qsp_bayes.ode.op import LinearSolve
-from qsp_bayes.ode.solvers import Automatic, Linear, Rodas5P, Solver, Tsit5
+from qsp_bayes.ode.solvers import CVODES, Automatic, Linear, Rodas5P, Solver, Tsit5
 from qsp_bayes.ode.structure import LinearStructure
 
-__all__ = ["Automatic", "Linear", "LinearSolve", "LinearStructure", "Rodas5P", "Solver", "Tsit5"]
+__all__ = ["CVODES", "Automatic", "Linear", "LinearSolve", "LinearStructure", "Rodas5P", "Solver", "Tsit5"]
