@@ -16,6 +16,8 @@ from pytensor.graph.null_type import NullType
 from pytensor.graph.rewriting.basic import MergeOptimizer
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import graph_inputs
+from pytensor.scalar.basic import Pow
+from pytensor.tensor.elemwise import Elemwise
 
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.equations import Equations
@@ -95,7 +97,8 @@ def derive(equations: Equations) -> Derivatives:
     """
     states = list(equations.states.values())
     names = list(equations.states)
-    slopes = simplify([pt.cast(equations.derivatives[name], "float64") for name in names])
+    slopes = guard_powers([pt.cast(equations.derivatives[name], "float64") for name in names], states)
+    slopes = simplify(slopes)
 
     entries: dict[tuple[int, int], Variable] = {}
     place = {variable: j for j, variable in enumerate([*states, equations.time])}
@@ -125,6 +128,33 @@ def derive(equations: Equations) -> Derivatives:
         tau=tuple(tau),
         pull_jacobian=pulled(weighted, wanted, "a second derivative"),
     )
+
+
+def guard_powers(graphs: Sequence[Variable], states: Sequence[Variable]) -> list[Variable]:
+    """Take powers of what depends on a state as those of 0 where it is negative, unless the exponent is a whole number.
+
+    A state that is 0 is a little below it in some stage of a step, where a Hill function would have no value; and its
+    derivative by the exponent, x^n log(x), has none at 0 itself.
+
+    Examples
+    --------
+    >>> x, n = pt.dscalars("x", "n")
+    >>> (power,) = guard_powers([x**n], [x])
+    >>> slopes = pt.grad(power, [x, n])
+    >>> [float(graph.eval({x: -1e-9, n: 1.5})) for graph in (power, *slopes)]
+    [0.0, 0.0, 0.0]
+    """
+    whole = FunctionGraph(outputs=list(graphs), clone=True, copy_inputs=False)
+    for node in whole.toposort():
+        if not (isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Pow)):
+            continue
+        base, exponent = node.inputs
+        is_whole = isinstance(exponent, Constant) and float(exponent.data).is_integer()
+        if not is_whole and set(states) & set(graph_inputs([base])):
+            positive = base > 0.0
+            guarded = pt.switch(positive, pt.switch(positive, base, 1.0) ** exponent, 0.0**exponent)
+            whole.replace(node.out, pt.cast(guarded, node.out.type.dtype))
+    return list(whole.outputs)
 
 
 def pulled(

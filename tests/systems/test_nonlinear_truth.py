@@ -450,9 +450,6 @@ def test_the_cascade_against_scipy():
     check_against_differences(CASCADE, events, function, CASCADE_VALUES, ["MAPK_active"], 1e-6)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a stage of Rodas5P takes a state that starts at 0 below it, where x**n has no value"
-)
 @pytest.mark.parametrize("solver", [Automatic, Rodas5P])
 def test_a_power_of_a_state_that_starts_at_zero(solver):
     events = resting([1], [200.0, 600.0])
