@@ -71,7 +71,9 @@ from qsp_bayes.models import (
 )
 from qsp_bayes.report import (
     Diagnosis,
+    SolverCheck,
     diagnose,
+    gradient_check,
     plot_decision,
     plot_goodness_of_fit,
     plot_individual_fits,
@@ -80,6 +82,7 @@ from qsp_bayes.report import (
     plot_vpc,
     predictive_check,
     report,
+    solver_check,
 )
 from qsp_bayes.systems import Constant, DoseInto, Output, Process, System
 from qsp_bayes.units import Units
@@ -113,6 +116,7 @@ __all__ = [
     "Proportional",
     "QSPBayesError",
     "Regimen",
+    "SolverCheck",
     "SolverError",
     "Source",
     "StudentT",
@@ -128,6 +132,7 @@ __all__ = [
     "diagnose",
     "duration",
     "fraction_within",
+    "gradient_check",
     "list_datasets",
     "list_priors",
     "load_dataset",
@@ -149,6 +154,7 @@ __all__ = [
     "read_priors",
     "report",
     "save_fit",
+    "solver_check",
     "three_compartment",
     "time_above",
     "time_below",

@@ -18,7 +18,7 @@ from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_fun
 
 from qsp_bayes.ode import cvodes_walk
 from qsp_bayes.ode.compiled import CompiledEquations
-from qsp_bayes.ode.cvodes_walk import Batch
+from qsp_bayes.ode.cvodes_walk import Batch, Trace
 from qsp_bayes.ode.integration import LOCF, MAX_STEPS
 from qsp_bayes.ode.nonlinear_problem import FLOAT_INPUTS, INPUTS, OBSERVED, TIME
 from qsp_bayes.ode.records import Records
@@ -83,12 +83,16 @@ class CvodesSolve(Op):
 
 
 class CvodesAdjoint(Op):
-    """Derivatives of sum(cotangent * states) with respect to inputs of `CvodesSolve`, those in `FLOAT_INPUTS`."""
+    """Derivatives of sum(cotangent * states) with respect to inputs of `CvodesSolve`, those in `FLOAT_INPUTS`.
+
+    The last walk forward is kept, as checks ask for the derivatives of many outputs at one point.
+    """
 
     __props__ = ("name",)
 
     def __init__(self, compiled: CompiledEquations) -> None:
         self.compiled = compiled
+        self.last: tuple[list[bytes], Trace | None] = [], None
         self.name = compiled.name
 
     def make_node(self, *inputs: Any) -> Apply:
@@ -98,7 +102,12 @@ class CvodesAdjoint(Op):
 
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Walk the timeline forward and back."""
-        found = cvodes_walk.gather(batch_of(self.compiled, inputs[:-1]), np.asarray(inputs[-1]))
+        batch = batch_of(self.compiled, inputs[:-1])
+        point, (before, traced) = [np.asarray(x).tobytes() for x in inputs[:-1]], self.last
+        if traced is None or point != before:
+            traced = cvodes_walk.trace(batch)
+            self.last = point, traced
+        found = cvodes_walk.gather(batch, traced, np.asarray(inputs[-1]))
         for storage, name in zip(outputs, FLOAT_INPUTS, strict=True):
             storage[0] = getattr(found, name)
 

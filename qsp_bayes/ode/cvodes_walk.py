@@ -86,29 +86,46 @@ def solve(batch: Batch) -> np.ndarray:
     return out
 
 
-def gather(batch: Batch, cotangent: np.ndarray) -> Adjoints:
+@dataclass(frozen=True)
+class Trace:
+    """What the way back needs of a batch: the steps, and the legs of each subject (None for one that failed)."""
+
+    subjects: np.ndarray
+    codes: np.ndarray
+    inputs: np.ndarray
+    legs: list[list[Leg] | None]
+
+
+def trace(batch: Batch) -> Trace:
+    """Walk forward, with derivatives."""
+    subjects, steps, codes = expanded(batch.records)
+    inputs = np.unique(codes[codes[:, KIND] == RATE, STATE])
+    out = np.empty((len(batch.observed), len(batch.records.time)))
+    legs: list[list[Leg] | None] = []
+    with Flow(batch.compiled, batch.tolerances, batch.max_steps, inputs) as flow:
+        for i in range(len(subjects) - 1):
+            try:
+                legs.append(walk(batch, flow, subjects, steps, codes, i, out))
+            except Failure:
+                legs.append(None)
+    return Trace(subjects, codes, inputs, legs)
+
+
+def gather(batch: Batch, traced: Trace, cotangent: np.ndarray) -> Adjoints:
     """Return the derivatives of sum(cotangent * states); NaN by the parameters of subjects that cannot be solved."""
-    records = batch.records
-    subjects, steps, codes = expanded(records)
+    records, codes, subjects = batch.records, traced.codes, traced.subjects
     shapes = {name: getattr(records, name).shape for name in FLOAT_INPUTS if name in Records._fields}
     shapes |= {"values": batch.values.shape, "affine": (0, 0), "initial": batch.initial.shape}
     bar = Adjoints(**{name: np.zeros(shape) for name, shape in shapes.items()})
     time_bar, value_bar = np.zeros(len(codes)), np.zeros(len(codes))
-    out = np.empty((len(batch.observed), len(records.time)))
-    inputs = np.unique(codes[codes[:, KIND] == RATE, STATE])
-    failed: list[int] = []
-    with Flow(batch.compiled, batch.tolerances, batch.max_steps, inputs) as flow:
-        for i in range(len(subjects) - 1):
-            try:
-                legs = walk(batch, flow, subjects, steps, codes, i, out)
-            except Failure:
-                failed.append(i)
-                continue
-            walk_back(batch, inputs, codes, legs, cotangent, bar, time_bar, value_bar)
+    for i, legs in enumerate(traced.legs):
+        if legs is None:
+            rows = records.row[subjects[i, FIRST_RECORD] : subjects[i + 1, FIRST_RECORD]]
+            bar.values[:, rows] = np.nan
+        else:
+            walk_back(batch, traced.inputs, codes, legs, cotangent, bar, time_bar, value_bar)
     np.add.at(bar.time, codes[:, RECORD], time_bar)
     add_doses(records, bar, codes, time_bar, value_bar)
-    for i in failed:
-        bar.values[:, records.row[subjects[i, FIRST_RECORD] : subjects[i + 1, FIRST_RECORD]]] = np.nan
     return bar
 
 

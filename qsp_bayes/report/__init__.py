@@ -11,6 +11,7 @@ from qsp_bayes.report.individual_fits import plot_individual_fits
 from qsp_bayes.report.page import report
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
+from qsp_bayes.report.solver_check import SolverCheck, gradient_check, solver_check
 from qsp_bayes.report.study_figure import plot_study
 from qsp_bayes.report.vpc import plot_vpc
 
@@ -18,7 +19,9 @@ __all__ = [
     "Check",
     "Diagnosis",
     "PredictiveCheck",
+    "SolverCheck",
     "diagnose",
+    "gradient_check",
     "plot_decision",
     "plot_goodness_of_fit",
     "plot_individual_fits",
@@ -27,4 +30,5 @@ __all__ = [
     "plot_vpc",
     "predictive_check",
     "report",
+    "solver_check",
 ]
