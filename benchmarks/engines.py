@@ -135,7 +135,8 @@ class StanProgram:
         answer = self.process.stdout.readline()
         if not answer:
             raise MissingPeerError(
-                "pystan could not build or run the program (python -m benchmarks.stan_server says why)"
+                f"the process of pystan ended with code {self.process.wait()} while building or running "
+                "the program (python -m benchmarks.stan_server says why; below 0, it was stopped by that signal)"
             )
         return json.loads(answer)
 
