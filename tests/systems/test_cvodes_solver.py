@@ -1,5 +1,6 @@
 """CVODES and the package's own integrators agree on nonlinear systems, values and gradients; each is written apart."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -60,6 +61,23 @@ def test_it_agrees_with_rodas5p(case):
         for solver, mode in ((CVODES(rtol=1e-12), "FAST_COMPILE"), (Rodas5P(rtol=1e-11), "NUMBA"))
     ]
     for name, a, b in zip(["Cc", *values], *found, strict=True):
+        scale = np.abs(b).max()
+        assert scale > 0.0
+        np.testing.assert_allclose(a, b, atol=1e-8 * scale, rtol=0, err_msg=name)
+
+
+def test_derivatives_by_times_amounts_and_intervals_agree():
+    system, typical, reading, doses, times = CASES["saturable"]
+    events = events_of(reading, doses, times)
+    inputs = {name: pt.dvector(name) for name in ("time", "amount", "interval")}
+    given = [getattr(events, name) for name in inputs]
+    weights = np.random.default_rng(5).normal(size=len(events.rows["Cc"]))
+    found = []
+    for solver in (CVODES(rtol=1e-12), Rodas5P(rtol=1e-11)):
+        path = system.solve(dataclasses.replace(events, **inputs), typical, solver=solver)
+        gradients = pt.grad((path["Cc"] * weights).sum(), list(inputs.values()))
+        found.append(pytensor.function(list(inputs.values()), gradients, mode="FAST_COMPILE")(*given))
+    for name, a, b in zip(inputs, *found, strict=True):
         scale = np.abs(b).max()
         assert scale > 0.0
         np.testing.assert_allclose(a, b, atol=1e-8 * scale, rtol=0, err_msg=name)
