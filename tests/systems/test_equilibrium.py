@@ -106,5 +106,5 @@ def test_a_dose_that_does_not_reach_the_closed_group_is_accepted_but_production_
 
 
 def test_a_solver_that_does_not_exist_is_refused():
-    with pytest.raises(SolverError, match="'LSODA' is not one"):
+    with pytest.raises(SolverError, match="solver 'LSODA' is none"):
         system(*EXCHANGE, OUT).solve(events(), VALUES, solver="LSODA")
