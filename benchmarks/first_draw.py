@@ -1,4 +1,8 @@
-"""CPU seconds from `build` to the first draw: with empty caches, and in a process that finds them filled."""
+"""CPU seconds from `build` to the first draw: with empty caches, and in a process that finds them filled.
+
+Two of our models, each beside another: the theophylline population model (linear, exact) and the same by hand; a TMDD
+population model (nonlinear) and a trivial model, which shows what PyMC and nutpie take by themselves.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,61 @@ from typing import Any
 from benchmarks.comparison import Comparison
 
 REPEATS = 3
-BY_HAND = "the model by hand in PyMC"
+BARS = (
+    (
+        "theophylline",
+        "theophylline by hand",
+        "theophylline",
+        "the model by hand in PyMC",
+        {"cold": 15.0, "warm": 5.0},
+    ),
+    ("tmdd", "trivial", "TMDD population model", "a trivial model in PyMC", {"cold": 25.0, "warm": 10.0}),
+)
+"""Two models of `MODELS`, what the first is called, what the second is, and by how much the first may take longer."""
 
 
-def stages(engine: str) -> dict[str, float]:
+def theophylline_model() -> Any:
+    from benchmarks.theophylline_models import full_engine, theophylline
+
+    return full_engine(theophylline())
+
+
+def theophylline_by_hand() -> Any:
+    from benchmarks.theophylline_models import Observations, handwritten, theophylline
+
+    return handwritten(Observations.of(theophylline()))
+
+
+def tmdd_model() -> Any:
+    from benchmarks.six_subjects import population_model
+
+    return population_model()
+
+
+def trivial_model() -> Any:
+    import pymc as pm
+
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("x"), 1.0, observed=[0.0, 1.0])
+    return model
+
+
+MODELS = {
+    "theophylline": theophylline_model,
+    "theophylline by hand": theophylline_by_hand,
+    "tmdd": tmdd_model,
+    "trivial": trivial_model,
+}
+
+
+def stages(name: str) -> dict[str, float]:
     """CPU seconds of each stage in this process; `compile` and `first draw` contain `of which numba`."""
     import numba.core.event as events
     import nutpie
-    import pymc  # noqa: F401  (imported by both, before anything is measured)
+    import pymc  # noqa: F401  (imported by all, before anything is measured)
 
-    from benchmarks.theophylline_models import Observations, full_engine, handwritten, theophylline
+    import benchmarks.six_subjects
+    import benchmarks.theophylline_models  # noqa: F401
 
     class CompilerTime(events.Listener):
         """CPU seconds spent inside numba's compiler."""
@@ -41,13 +90,12 @@ def stages(engine: str) -> dict[str, float]:
                 self.seconds += time.process_time() - self.entered
 
     imports = time.process_time()
-    if engine == "ours":
+    if name in ("theophylline", "tmdd"):
         import qsp_bayes  # noqa: F401
     imports = time.process_time() - imports
-    records = theophylline()
     with events.install_listener("numba:compiler_lock", CompilerTime()) as compiler:
         start = time.process_time()
-        model = full_engine(records) if engine == "ours" else handwritten(Observations.of(records))
+        model = MODELS[name]()
         built = time.process_time()
         compiled = nutpie.compile_pymc_model(model, freeze_model=True)  # as `Calibration.fit` does
         ready = time.process_time()
@@ -63,7 +111,7 @@ def stages(engine: str) -> dict[str, float]:
     }
 
 
-def measured(engine: str, cache: str) -> dict[str, float]:
+def measured(name: str, cache: str) -> dict[str, float]:
     """Stages of a fresh process, all of whose caches are in one folder."""
     environment = {
         **os.environ,
@@ -72,7 +120,7 @@ def measured(engine: str, cache: str) -> dict[str, float]:
         "NUMBA_CACHE_DIR": f"{cache}/numba",
         "PYTENSOR_FLAGS": f"base_compiledir={cache}/pytensor",
     }
-    command = [sys.executable, "-m", "benchmarks.first_draw", engine]
+    command = [sys.executable, "-m", "benchmarks.first_draw", name]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     return json.loads(answer.splitlines()[-1])
 
@@ -80,26 +128,27 @@ def measured(engine: str, cache: str) -> dict[str, float]:
 def measure() -> list[Comparison]:
     samples: dict[tuple[str, str], list[dict[str, float]]] = {}
     for _ in range(REPEATS):
-        for engine in ("ours", "by hand"):
+        for name in MODELS:
             with tempfile.TemporaryDirectory() as cache:
                 for caches in ("cold", "warm"):
-                    samples.setdefault((engine, caches), []).append(measured(engine, cache))
+                    samples.setdefault((name, caches), []).append(measured(name, cache))
     medians = {
         key: {stage: median(run[stage] for run in runs) for stage in runs[0]} for key, runs in samples.items()
     }
     return [
         Comparison(
             "first_draw",
-            f"build to first draw, {caches}",
+            f"{title}: build to first draw, {caches}",
             "s",
-            BY_HAND,
-            medians["ours", caches]["total"],
-            medians["by hand", caches]["total"],
+            peer,
+            medians[name, caches]["total"],
+            medians[beside, caches]["total"],
             judge="difference",
             at_most=bar,
-            details={"ours": medians["ours", caches], "theirs": medians["by hand", caches]},
+            details={"ours": medians[name, caches], "theirs": medians[beside, caches]},
         )
-        for caches, bar in (("cold", 15.0), ("warm", 5.0))
+        for name, beside, title, peer, bars in BARS
+        for caches, bar in bars.items()
     ]
 
 
