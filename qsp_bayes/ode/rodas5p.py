@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.field import (
     DOUBLE,
-    address,
     at,
     factor,
     pull,
