@@ -98,7 +98,9 @@ def type_setitem(context: Any) -> Any:
 
     def typer(block: Any, index: Any, value: Any) -> Any:
         cast, found = index_type(block, index)
-        return None if cast is None or found != block.dtype else typing.signature(types.none, block, cast, found)
+        return (
+            None if cast is None or found != block.dtype else typing.signature(types.none, block, cast, found)
+        )
 
     return typer
 

@@ -37,7 +37,7 @@ def entry(builder: Any, table: Any, row: Any, column: int) -> Any:
 
 
 def make_array(context: Any, builder: Any, kind: Any, address: Any, shape: Sequence[Any], owner: Any) -> Any:
-    """Build the array of an address and a shape; of no `owner` where someone else keeps the memory."""
+    """Build the array of an address and a shape, whose `owner` counts the references to the memory."""
     array = context.make_array(kind)(context, builder)
     size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     strides = [word(size)]
