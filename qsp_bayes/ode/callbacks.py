@@ -54,8 +54,8 @@ def make_room(address, number):  # type: ignore[no-untyped-def]
     records, matrix = read_records(address), read_matrix(address)
     n_rows, n = matrix.values.shape[1], matrix.parents.size
     n_subjects = np.int64(0)
-    for subject in records.subject:
-        n_subjects = max(n_subjects, subject + 1)
+    for k in range(records.subject.size):
+        n_subjects = max(n_subjects, records.subject[k] + 1)
     allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
     _, _, _, end = carve_modes(NOWHERE, n_subjects, n_rows, n, number)
     allocate_cleared(address, MODES, (end // WORD,))

@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.jit import inlined_kernel
 
 FUNCTIONS = ("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian")
@@ -49,17 +50,6 @@ def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
         return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), passed)
 
     return types.int64(address, types.Tuple(arguments)), generate
-
-
-@intrinsic
-def address(typing_context: Any, array: Any) -> Any:
-    """Address of the first entry of an array."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        data = context.make_array(array)(context, builder, values[0]).data
-        return builder.ptrtoint(data, ir.IntType(64))
-
-    return types.int64(array), generate
 
 
 @inlined_kernel()

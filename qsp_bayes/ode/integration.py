@@ -17,7 +17,8 @@ import math
 import numpy as np
 
 from qsp_bayes.ode import rodas5p, tsit5
-from qsp_bayes.ode.field import address, at, jacobian, slopes, stages_at
+from qsp_bayes.ode.arrays import address
+from qsp_bayes.ode.field import at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.timeline import RECORD, TIME

@@ -18,9 +18,10 @@ from typing import Any
 import llvmlite.binding
 import numba
 import pytensor
-from numba import cfunc, njit, types
+from numba import _dynfunc, cfunc, njit, types
 from numba.core import codegen
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext
 
 allocating_kernel = functools.partial(
     njit,
@@ -38,7 +39,7 @@ Such a function neither allocates nor returns an array: it works on those that i
 
 inlined_kernel = functools.partial(kernel, forceinline=True)
 """A kernel that is always put in the place of its call, for those called from one place or in the innermost loops.
-Numba passes arrays by value, ten words each: a call that takes a whole problem copies four kilobytes."""
+Arrays are passed by value, two words each or more: a call that takes a whole problem copies a kilobyte."""
 
 KERNEL_VERSION = hashlib.sha256(
     b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
@@ -62,22 +63,50 @@ def pass_builder(
     return llvmlite.binding.create_pass_builder(machine, options)
 
 
+class PartLibrary(codegen.JITCodeLibrary):
+    """Code that becomes part of a callback: brought into shape, but optimised and made machine code only there."""
+
+    def _optimize_final_module(self) -> None:
+        manager, builder = self._codegen._module_pass_manager(opt=1, cost="cheap")
+        manager.run(self._final_module, builder)
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+get_executable = CPUContext.get_executable
+
+
+def get_part(context: Any, library: Any, description: Any, environment: Any) -> Any:
+    """Do as numba's method of a context, but without machine code for a function that Python cannot call anyway."""
+    wrapper = description.llvm_cpython_wrapper_name
+    if any(function.name == wrapper for function in library._final_module.functions):
+        return get_executable(context, library, description, environment)
+    library.__class__ = PartLibrary
+    return _dynfunc.make_function(
+        description.lookup_module(), description.qualname, "", 0, environment, (library,)
+    )
+
+
 @contextmanager
 def kernel_settings() -> Iterator[None]:
     """Compile loops as they are written, and cache by the version of this layer's source.
 
     The kernels' loops run over two or three states: vectorising them (in checks of whether arrays overlap) and
-    unrolling them by eight doubles their time. Numba alone would look for changes only in the file of the callback,
-    and load stale kernels after a change in another.
+    unrolling them by eight doubles their time. Numba alone would optimise each function thoroughly and make machine
+    code of it, although it then becomes part of those that call it, which takes a quarter of the time; and it would
+    look for changes only in the file of the callback, and load stale kernels after a change in another.
     """
     root = numba.config.CACHE_DIR or pytensor.config.base_compiledir
     before = numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR, codegen.create_pass_builder
     numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR = 0, str(Path(root) / "qsp_bayes" / KERNEL_VERSION)
-    codegen.create_pass_builder = pass_builder
+    codegen.create_pass_builder, CPUContext.get_executable = pass_builder, get_part
     try:
         yield
     finally:
         numba.config.LOOP_VECTORIZE, numba.config.CACHE_DIR, codegen.create_pass_builder = before
+        CPUContext.get_executable = get_executable
 
 
 def symbol_of(function: Callable[..., int]) -> str:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.delivery import dose_adjoint
-from qsp_bayes.ode.field import Field, address, at, slopes
+from qsp_bayes.ode.field import Field, at, slopes
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
     FINE,

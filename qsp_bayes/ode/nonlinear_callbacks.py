@@ -57,8 +57,8 @@ def make_room(address):  # type: ignore[no-untyped-def]
     records = read_records(address)
     n = floats(address, TOLERANCES).size - 1
     n_subjects = np.int64(0)
-    for subject in records.subject:
-        n_subjects = max(n_subjects, subject + 1)
+    for k in range(records.subject.size):
+        n_subjects = max(n_subjects, records.subject[k] + 1)
     allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
     _, _, _, _, end = carve_subjects(NOWHERE, n_subjects)
     allocate_cleared(address, SUBJECTS, (end // WORD,))

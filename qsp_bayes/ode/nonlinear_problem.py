@@ -9,6 +9,7 @@ from qsp_bayes.ode.field import FUNCTIONS, Field
 from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.path import carve_path, carve_room
+from qsp_bayes.ode.problem import NOWHERE
 from qsp_bayes.ode.records import Adjoints, Records
 from qsp_bayes.ode.table import carve, float_table, floats, integer_table, integers, start
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
@@ -83,7 +84,7 @@ def read_records(address):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def read_adjoints(address):  # type: ignore[no-untyped-def]
     """Return the derivatives of a table (those that only the backward walk has; empty before)."""
-    values = float_table(address, FIRST_ADJOINT + VALUES)
+    affine, _ = carve(NOWHERE, (0, 0), np.float64)
     return Adjoints(
         floats(address, FIRST_ADJOINT + TIME),
         floats(address, FIRST_ADJOINT + AMOUNT),
@@ -92,8 +93,8 @@ def read_adjoints(address):  # type: ignore[no-untyped-def]
         float_table(address, FIRST_ADJOINT + RATE),
         float_table(address, FIRST_ADJOINT + DURATION),
         floats(address, FIRST_ADJOINT + INTERVAL),
-        values,
-        values[:0],
+        float_table(address, FIRST_ADJOINT + VALUES),
+        affine,
         float_table(address, FIRST_ADJOINT + INITIAL),
     )
 

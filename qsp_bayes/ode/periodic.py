@@ -15,9 +15,10 @@ import math
 
 import numpy as np
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.decomposition import invert
 from qsp_bayes.ode.delivery import share_among_inputs
-from qsp_bayes.ode.field import address, at, jacobian
+from qsp_bayes.ode.field import at, jacobian
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
     FINE,
@@ -47,6 +48,15 @@ ORBIT, REST = 2, 4
 
 UNHURRIED = 10.0
 """Period of a constant infusion, in units of the shortest time constant."""
+
+
+@allocating_kernel()
+def copied(x):  # type: ignore[no-untyped-def]
+    """Return a copy of a vector, in memory of its own."""
+    copy = np.empty(x.size)
+    for i in range(x.size):
+        copy[i] = x[i]
+    return copy
 
 
 @kernel()
@@ -219,7 +229,7 @@ def find_orbit(problem, record, row, start, now, events, count, running, r):  # 
         distance = apart(problem, states[end], orbit, overall)
         if not math.isfinite(distance):
             return end, NO_STEADY_STATE
-        target, usable = states[end].copy(), period >= PLAIN_PERIODS and distance < before
+        target, usable = copied(states[end]), period >= PLAIN_PERIODS and distance < before
         if usable:
             usable, inverse = monodromy(problem, events, count, start, r, end)
         if usable:
@@ -307,7 +317,7 @@ def steady_state_adjoint(problem, s):  # type: ignore[no-untyped-def]
         np.zeros(n_routes, np.int64),
         np.zeros((2 * n_routes, 3)),
     )
-    lam, u_bar = room.lam.copy(), room.u_bar.copy()
+    lam, u_bar = copied(room.lam), copied(room.u_bar)
     use_row(problem, row)
     if spans[s, REST + 1] > spans[s, REST]:
         zero(room.u)

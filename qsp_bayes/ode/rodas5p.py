@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.field import (
     DOUBLE,
-    address,
     at,
     factor,
     pull,
@@ -186,12 +186,14 @@ def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
         if field.autonomous == 0:
             for i in range(n):
                 room.tau[i] += h * SLANT[k] * room.stages_bar[k, i]
-        rights_back(k, stage_bar, 1.0 / h, stages_bar, n)
-        states_of(k, y, stages, 1.0, Y, n)
-        zero(room.Y_bar)
-        pull(field, t + NODES[k] * h, Y, room.p, stage_bar, room.Y_bar, room.p_bar)
-        states_back(k, Y_bar, 1.0, stages_bar, n)
-        for i in range(n):
-            room.y_bar[i] += room.Y_bar[i]
+        if k > 0:
+            rights_back(k, stage_bar, 1.0 / h, stages_bar, n)
+            states_of(k, y, stages, 1.0, Y, n)
+            zero(room.Y_bar)
+            pull(field, t + NODES[k] * h, Y, room.p, stage_bar, room.Y_bar, room.p_bar)
+            states_back(k, Y_bar, 1.0, stages_bar, n)
+            for i in range(n):
+                room.y_bar[i] += room.Y_bar[i]
+    pull(field, t, y, room.p, stages_bar, room.y_bar, room.p_bar)
     pull_jacobian(field, t, y, room.p, room.M, room.tau, room.y_bar, room.p_bar)
     assign(room.lam, room.y_bar)

@@ -18,6 +18,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from qsp_bayes.ode.arrays import Block, make_block
+
 COLUMNS = 5
 FIRST_LENGTH, OWNER = 1, 4
 """Columns of a row: the address, up to three lengths, and what counts the references to the memory."""
@@ -35,7 +37,7 @@ def entry(builder: Any, table: Any, row: Any, column: int) -> Any:
 
 
 def make_array(context: Any, builder: Any, kind: Any, address: Any, shape: Sequence[Any], owner: Any) -> Any:
-    """Build the array of an address and a shape; of no `owner` where someone else keeps the memory."""
+    """Build the array of an address and a shape, whose `owner` counts the references to the memory."""
     array = context.make_array(kind)(context, builder)
     size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     strides = [word(size)]
@@ -59,14 +61,14 @@ def new_array(context: Any, builder: Any, kind: Any, shape: Sequence[Any]) -> tu
 
 def row_reader(number: Any, ndim: int) -> Callable[..., Any]:
     """Return a function for kernels: the array in a row, given the table's address."""
-    kind = types.Array(number, ndim, "C")
+    kind = Block(number, ndim)
 
     @intrinsic
     def read(typing_context: Any, address: Any, row: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             table = builder.inttoptr(arguments[0], word.as_pointer())
             values = [builder.load(entry(builder, table, arguments[1], k)) for k in range(1 + ndim)]
-            return make_array(context, builder, kind, values[0], values[1:], None)
+            return make_block(context, builder, kind, values[0], values[1:])
 
         return kind(types.intp, types.intp), generate
 
@@ -80,11 +82,11 @@ floats, float_table = row_reader(types.float64, 1), row_reader(types.float64, 2)
 @intrinsic
 def carve(typing_context: Any, address: Any, shape: Any, number: Any) -> Any:
     """Return the array of a shape at an address, and the address behind it."""
-    kind = types.Array(number.dtype, len(shape), "C")
+    kind = Block(number.dtype, len(shape))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lengths = cgutils.unpack_tuple(builder, arguments[1])
-        array = make_array(context, builder, kind, arguments[0], lengths, None)
+        array = make_block(context, builder, kind, arguments[0], lengths)
         size: Any = word(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
         for length in lengths:
             size = builder.mul(size, length)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode.field import DOUBLE, address, at, pull, slopes, stages_at
+from qsp_bayes.ode.arrays import address
+from qsp_bayes.ode.field import DOUBLE, at, pull, slopes, stages_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.unrolled import combination, spreading
