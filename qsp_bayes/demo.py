@@ -48,7 +48,7 @@ def run_demo(folder: str | Path = ".", *, draws: int = 1000, tune: int = 1000, r
         error={"Cc": qb.Combined()},
     )
     say("Built the model. Compiling and sampling; this is the longest stage.")
-    fit = calibration.fit(study, draws=draws, tune=tune, random_seed=random_seed)
+    fit = calibration.fit(study, draws=draws, tune=tune, random_seed=random_seed, target_accept=0.95)
     say("Sampled.")
     print(qb.diagnose(fit), flush=True)
     qb.save_fit(fit, folder / "theophylline.nc")
