@@ -79,9 +79,12 @@ get_executable = CPUContext.get_executable
 
 
 def get_part(context: Any, library: Any, description: Any, environment: Any) -> Any:
-    """Do as numba's method of a context, but without machine code for a function that Python cannot call anyway."""
+    """Do as numba's method of a context, but without machine code for a function that Python cannot call anyway.
+
+    A library that is finished comes from numba's cache, with its machine code and no module to look into.
+    """
     wrapper = description.llvm_cpython_wrapper_name
-    if any(function.name == wrapper for function in library._final_module.functions):
+    if library._finalized or any(function.name == wrapper for function in library._final_module.functions):
         return get_executable(context, library, description, environment)
     library.__class__ = PartLibrary
     return _dynfunc.make_function(

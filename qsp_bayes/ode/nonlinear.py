@@ -344,20 +344,20 @@ def apply_adjoint(problem, s):  # type: ignore[no-untyped-def]
 
 @kernel()
 def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
-    """Walk one subject's steps backward and add to the derivatives."""
+    """Walk one subject's steps backward and add to the derivatives; False where a callback could not be compiled."""
     steps, codes, spans, room = problem.steps, problem.codes, problem.spans, problem.room
     zero(room.lam)
     zero(room.u_bar)
     zero(room.p_bar)
     following = 0.0  # lam . dx/dt at the start of what comes after a step
-    stop = last - 1
+    stop, worked = last - 1, True
     while stop >= first:
         start = first_of_segment(codes, stop, first)
         use_row(problem, codes[stop, ROW])
         kind, record, t = codes[stop, KIND], codes[stop, RECORD], steps[stop, TIME]
         value_bar = 0.0
         if kind == PERIODIC:
-            find_steady_state_adjoint(problem.address, stop, 0)
+            worked = find_steady_state_adjoint(problem.address, stop, 0) == 0 and worked
         else:
             value_bar = apply_adjoint(problem, stop)
         for i in range(room.u.size):
@@ -386,6 +386,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
         flush(problem, codes[stop, ROW])
         stop = start - 1
     start_adjoint(problem, codes[first, ROW])
+    return worked
 
 
 @inlined_kernel()
@@ -394,9 +395,10 @@ def backward(problem):  # type: ignore[no-untyped-def]
     subjects, bar, records = problem.subjects, problem.bar, problem.records
     for i in range(subjects.shape[0] - 1):
         first, last = subjects[i, FIRST_STEP], subjects[i + 1, FIRST_STEP]
-        if subjects[i, FAILED] != FINE:
+        solved = subjects[i, FAILED] == FINE
+        if solved and last > first:
+            solved = walk_back(problem, first, last)
+        if not solved:
             for n in range(subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]):
                 for k in range(bar.values.shape[0]):
                     bar.values[k, records.row[n]] = np.nan
-        elif last > first:
-            walk_back(problem, first, last)
