@@ -153,33 +153,23 @@ def study() -> Study:
     return read_nonmem(data, units=units, compartments={1: "central"}, outputs={1: "Cc", 2: "Rtot"})
 
 
-def model() -> pm.Model:
-    """The posterior through qsp_bayes: the library's system, its events, and PyMC's distributions."""
+def model(*, individual: bool = False) -> pm.Model:
+    """The posterior through qsp_bayes: the library's system, its events, and PyMC's distributions.
+
+    With `individual` the parameters differ between subjects: what an ordinary population model compiles.
+    """
     events = study().events()
     medians, deviations = np.array(list(PRIORS.values())).T
     names = {"V1": "Vc", "V2": "Vp"}
     system = tmdd(compartments=2, binding="KD").fix(kon=KON)
     with pm.Model() as built:
         log_p = pm.Normal("log_p", np.log(medians), deviations, shape=len(medians))
-        path = system.solve(events, {names.get(p, p): pm.math.exp(log_p[k]) for k, p in enumerate(PRIORS)})
-        for output, sigma in (("Cc", "sigma_drug"), ("Rtot", "sigma_target")):
-            sd = pm.math.sqrt(ASSAY**2 + (pm.HalfNormal(sigma, SIGMA) * path[output]) ** 2)
-            pm.Normal(output, path[output], sd, observed=events.DV[output])
-    return built
-
-
-def population_model() -> pm.Model:
-    """The same with parameters that differ between subjects: what an ordinary TMDD population model compiles."""
-    events = study().events()
-    medians, deviations = np.array(list(PRIORS.values())).T
-    names = {"V1": "Vc", "V2": "Vp"}
-    system = tmdd(compartments=2, binding="KD").fix(kon=KON)
-    with pm.Model() as built:
-        log_p = pm.Normal("log_p", np.log(medians), deviations, shape=len(medians))
-        omega = pm.HalfNormal("omega", 0.5, shape=len(medians))
-        eta = pm.Normal("eta", shape=(len(events.subjects), len(medians)))
-        own = pm.math.exp(log_p + omega * eta)
-        path = system.solve(events, {names.get(p, p): own[:, k] for k, p in enumerate(PRIORS)})
+        if individual:
+            omega = pm.HalfNormal("omega", 0.5, shape=len(medians))
+            log_p = log_p + omega * pm.Normal("eta", shape=(len(events.subjects), len(medians)))
+        path = system.solve(
+            events, {names.get(p, p): pm.math.exp(log_p[..., k]) for k, p in enumerate(PRIORS)}
+        )
         for output, sigma in (("Cc", "sigma_drug"), ("Rtot", "sigma_target")):
             sd = pm.math.sqrt(ASSAY**2 + (pm.HalfNormal(sigma, SIGMA) * path[output]) ** 2)
             pm.Normal(output, path[output], sd, observed=events.DV[output])

@@ -39,11 +39,12 @@ def find_starts(resolver: Resolver, evaluate: Evaluate, random_seed: int) -> lis
     """
     draws = prior_points(resolver, random_seed)
     with np.errstate(all="ignore"):
-        sound = [point for point in draws if is_sound(evaluate, point)]
-        if not sound:
+        evaluated = [(*evaluate(point), point) for point in draws]
+        sound = [(float(logp), point) for logp, gradient, point in evaluated if is_sound(logp, gradient)]
+        best = [point for _, point in sorted(sound, key=lambda pair: -pair[0])][:STARTS]
+        if not best:
             found = search(resolver, evaluate, draws, np.random.default_rng(random_seed))
-            sound = [] if found is None else [found]
-        best = sorted(sound, key=lambda point: -float(evaluate(point)[0]))[:STARTS]
+            best = [] if found is None else [found]
         return [improve(evaluate, point) for point in best]
 
 
@@ -68,16 +69,15 @@ def prior_points(resolver: Resolver, random_seed: int) -> list[np.ndarray]:
     return points
 
 
-def is_sound(evaluate: Evaluate, point: np.ndarray) -> bool:
-    """Tell whether sampling can start at a point."""
-    logp, gradient = evaluate(point)
+def is_sound(logp: float, gradient: np.ndarray) -> bool:
+    """Tell whether sampling can start at a point of this log probability and gradient."""
     return bool(np.isfinite(logp) and np.isfinite(gradient).all())
 
 
 def score(resolver: Resolver, evaluate: Evaluate, point: np.ndarray) -> tuple[bool, int, float]:
     """Rank points: sound ones first, then those at which few subjects fail, and late."""
     failures = resolver.failures_at(point)
-    return is_sound(evaluate, point), -len(failures), sum(failure.time for failure in failures)
+    return is_sound(*evaluate(point)), -len(failures), sum(failure.time for failure in failures)
 
 
 def search(
@@ -109,10 +109,10 @@ def improve(evaluate: Evaluate, point: np.ndarray) -> np.ndarray:
     """Climb a few steps from a sound point; return it as it is where that leads nowhere."""
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        if not is_sound(evaluate, x):
-            return 1e100, np.zeros(x.size)
         logp, gradient = evaluate(x)
+        if not is_sound(logp, gradient):
+            return 1e100, np.zeros(x.size)
         return -float(logp), -np.asarray(gradient)
 
     found = minimize(objective, point, jac=True, method="L-BFGS-B", options={"maxiter": OPTIMISER_STEPS}).x
-    return found if is_sound(evaluate, found) else point
+    return found if is_sound(*evaluate(found)) else point

@@ -9,20 +9,12 @@ from qsp_bayes.ode.decomposition import decompose_general, decompose_trees
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.problem import (
     AFFINE,
-    AMOUNT,
-    BIOAVAILABILITY,
-    DURATION,
     FIRST_ADJOINT,
     INITIAL,
-    INTERVAL,
-    LAG,
     MODES,
-    NOWHERE,
     OBSERVED,
-    RATE,
     SCRATCH,
     STATES,
-    TIME,
     TRACE,
     VALUES,
     carve_modes,
@@ -32,6 +24,7 @@ from qsp_bayes.ode.problem import (
     read_problem,
     read_records,
 )
+from qsp_bayes.ode.record_table import NOWHERE, make_room_for_record_adjoints, number_of_subjects
 from qsp_bayes.ode.table import WORD, allocate, allocate_cleared, integers, release, start
 from qsp_bayes.ode.timeline import count_all
 
@@ -53,9 +46,7 @@ def make_room(address, number):  # type: ignore[no-untyped-def]
     """Enter in a table what the forward walk returns and works on, the number of steps counted."""
     records, matrix = read_records(address), read_matrix(address)
     n_rows, n = matrix.values.shape[1], matrix.parents.size
-    n_subjects = np.int64(0)
-    for k in range(records.subject.size):
-        n_subjects = max(n_subjects, records.subject[k] + 1)
+    n_subjects = number_of_subjects(records)
     allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
     _, _, _, end = carve_modes(NOWHERE, n_subjects, n_rows, n, number)
     allocate_cleared(address, MODES, (end // WORD,))
@@ -72,13 +63,7 @@ def make_room(address, number):  # type: ignore[no-untyped-def]
 def make_room_for_adjoints(address, number):  # type: ignore[no-untyped-def]
     """Enter in a table what the backward walk returns and works on."""
     records, matrix = read_records(address), read_matrix(address)
-    allocate_cleared(address, FIRST_ADJOINT + TIME, records.time.shape)
-    allocate_cleared(address, FIRST_ADJOINT + AMOUNT, records.amount.shape)
-    allocate_cleared(address, FIRST_ADJOINT + BIOAVAILABILITY, records.bioavailability.shape)
-    allocate_cleared(address, FIRST_ADJOINT + LAG, records.lag.shape)
-    allocate_cleared(address, FIRST_ADJOINT + RATE, records.rate.shape)
-    allocate_cleared(address, FIRST_ADJOINT + DURATION, records.duration.shape)
-    allocate_cleared(address, FIRST_ADJOINT + INTERVAL, records.interval.shape)
+    make_room_for_record_adjoints(address, FIRST_ADJOINT, records)
     allocate_cleared(address, FIRST_ADJOINT + VALUES, matrix.values.shape)
     allocate_cleared(address, FIRST_ADJOINT + AFFINE, matrix.affine.shape)
     allocate_cleared(address, FIRST_ADJOINT + INITIAL, matrix.initial.shape)

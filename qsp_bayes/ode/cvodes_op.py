@@ -10,21 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
 
 from qsp_bayes.ode import cvodes_walk
+from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve, store
 from qsp_bayes.ode.compiled import CompiledEquations
 from qsp_bayes.ode.cvodes_walk import Batch, Trace
 from qsp_bayes.ode.integration import LOCF, MAX_STEPS
-from qsp_bayes.ode.nonlinear_problem import FLOAT_INPUTS, INPUTS, OBSERVED, TIME
+from qsp_bayes.ode.nonlinear_problem import FLOAT_INPUTS, INPUTS, OBSERVED
 from qsp_bayes.ode.records import Records
 from qsp_bayes.ode.sundials import require_sundials
-
-N_FLOAT = len(FLOAT_INPUTS)
 
 
 def batch_of(compiled: CompiledEquations, inputs: Sequence[Any]) -> Batch:
@@ -37,7 +34,7 @@ def batch_of(compiled: CompiledEquations, inputs: Sequence[Any]) -> Batch:
     return Batch(compiled, records, max_steps=int(options[MAX_STEPS]), **rest)
 
 
-class CvodesSolve(Op):
+class CvodesSolve(BatchSolve):
     """Solve a batch of subjects by CVODES; the output, (observed state, record), holds the states.
 
     Parameters
@@ -51,54 +48,38 @@ class CvodesSolve(Op):
     """
 
     __props__ = ("name",)
+    derivatives, floats = len(FLOAT_INPUTS), len(FLOAT_INPUTS) + 1
+    observed = OBSERVED
 
     def __init__(self, compiled: CompiledEquations) -> None:
         require_sundials()
         self.compiled = compiled
         self.name = compiled.name
 
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `nonlinear_problem.INPUTS`, in that order."""
-        variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[: N_FLOAT + 1]]
-        variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT + 1 :]]
-        shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])
-        return Apply(self, variables, [pt.tensor("states", dtype="float64", shape=shape)])
-
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Walk the timeline."""
         outputs[0][0] = cvodes_walk.solve(batch_of(self.compiled, inputs))
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only some of the float inputs have derivatives."""
-        return [[k < N_FLOAT] for k in range(len(INPUTS))]
-
-    def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    def go_back(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
     ) -> list[Variable]:
         """Solve again, with sensitivities."""
-        if isinstance(cotangents[0].type, DisconnectedType):
-            return [disconnected_type() for _ in inputs]
-        derivatives = CvodesAdjoint(self.compiled)(*inputs, cotangents[0])
-        return [*derivatives, *(disconnected_type() for _ in inputs[N_FLOAT:])]
+        return CvodesAdjoint(self.compiled)(*inputs, cotangent)
 
 
-class CvodesAdjoint(Op):
+class CvodesAdjoint(BatchAdjoint):
     """Derivatives of sum(cotangent * states) with respect to inputs of `CvodesSolve`, those in `FLOAT_INPUTS`.
 
     The last walk forward is kept, as checks ask for the derivatives of many outputs at one point.
     """
 
     __props__ = ("name",)
+    derivatives = len(FLOAT_INPUTS)
 
     def __init__(self, compiled: CompiledEquations) -> None:
         self.compiled = compiled
         self.last: tuple[list[bytes], Trace | None] = [], None
         self.name = compiled.name
-
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs of `CvodesSolve` and the cotangent of its output."""
-        variables = [pt.as_tensor_variable(x) for x in inputs]
-        return Apply(self, variables, [x.type() for x in variables[:N_FLOAT]])
 
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Walk the timeline forward and back."""
@@ -108,8 +89,7 @@ class CvodesAdjoint(Op):
             traced = cvodes_walk.trace(batch)
             self.last = point, traced
         found = cvodes_walk.gather(batch, traced, np.asarray(inputs[-1]))
-        for storage, name in zip(outputs, FLOAT_INPUTS, strict=True):
-            storage[0] = getattr(found, name)
+        store(outputs, [getattr(found, name) for name in FLOAT_INPUTS])
 
 
 @numba_funcify.register(CvodesSolve)

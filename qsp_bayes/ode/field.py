@@ -13,13 +13,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from qsp_bayes.ode.arrays import address
+from qsp_bayes.ode.arrays import address, word
 from qsp_bayes.ode.jit import inlined_kernel
+from qsp_bayes.ode.table import WORD
 
 FUNCTIONS = ("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian")
 """Generated functions, in the order of their addresses."""
-DOUBLE = 8
-"""Bytes of a float64."""
 
 
 class Field(NamedTuple):
@@ -46,7 +45,7 @@ def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         passed = [builder.extract_value(values[1], k) for k in range(len(arguments))]
-        function_type = ir.FunctionType(ir.IntType(64), [value.type for value in passed])
+        function_type = ir.FunctionType(word, [value.type for value in passed])
         return builder.call(builder.inttoptr(values[0], function_type.as_pointer()), passed)
 
     return types.int64(address, types.Tuple(arguments)), generate
@@ -55,13 +54,13 @@ def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
 @inlined_kernel()
 def at(array, row):  # type: ignore[no-untyped-def]
     """Address of a row of a float64 matrix."""
-    return address(array) + row * array.shape[1] * DOUBLE
+    return address(array) + row * array.shape[1] * WORD
 
 
 @inlined_kernel()
 def stages_at(stages, r):  # type: ignore[no-untyped-def]
     """Address of the stages of row r of a path."""
-    return address(stages) + r * stages.shape[1] * stages.shape[2] * DOUBLE
+    return address(stages) + r * stages.shape[1] * stages.shape[2] * WORD
 
 
 @inlined_kernel()

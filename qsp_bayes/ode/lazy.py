@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qsp_bayes.ode.arrays import word
 from qsp_bayes.ode.jit import KERNEL_VERSION, compile_callback
 
 FAILED = -1
@@ -100,7 +101,7 @@ def bind(function: Callable[[int, int, int], int]) -> None:
 
 def call_late(builder: Any, name: str, arguments: Any) -> Any:
     """Emit the call of a callback through its cell."""
-    symbol, word = cell_symbol(name), ir.IntType(64)
+    symbol = cell_symbol(name)
     pointer = ir.FunctionType(word, [word] * 3).as_pointer()
     cell = builder.module.globals.get(symbol) or ir.GlobalVariable(builder.module, pointer, symbol)
     callback = builder.load_atomic(cell, "acquire", ctypes.sizeof(ctypes.c_void_p))

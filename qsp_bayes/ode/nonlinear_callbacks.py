@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from qsp_bayes.ode import nonlinear, periodic
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.nonlinear_problem import (
-    AMOUNT,
-    BIOAVAILABILITY,
     CAPACITY,
-    DURATION,
     FIRST_ADJOINT,
     FIRST_CAPACITY,
     INITIAL,
-    INTERVAL,
-    LAG,
     LARGER,
     OBSERVED,
     OPTIONS,
     PATH,
-    RATE,
     SCRATCH,
     STATES,
     SUBJECTS,
-    TIME,
     TIMELINE,
     TOLERANCES,
     VALUES,
-    carve_path,
     carve_subjects,
     carve_timeline,
     read_problem,
     read_records,
     scratch_of,
 )
-from qsp_bayes.ode.problem import NOWHERE
+from qsp_bayes.ode.path import carve_path
+from qsp_bayes.ode.record_table import NOWHERE, make_room_for_record_adjoints, number_of_subjects
 from qsp_bayes.ode.table import (
     WORD,
     allocate,
@@ -56,9 +47,7 @@ def make_room(address):  # type: ignore[no-untyped-def]
     """Enter in a table what the forward walk returns and works on, the number of steps counted."""
     records = read_records(address)
     n = floats(address, TOLERANCES).size - 1
-    n_subjects = np.int64(0)
-    for k in range(records.subject.size):
-        n_subjects = max(n_subjects, records.subject[k] + 1)
+    n_subjects = number_of_subjects(records)
     allocate_cleared(address, STATES, (integers(address, OBSERVED).size, records.time.size))
     _, _, _, _, end = carve_subjects(NOWHERE, n_subjects)
     allocate_cleared(address, SUBJECTS, (end // WORD,))
@@ -101,13 +90,7 @@ def enlarge_path(address):  # type: ignore[no-untyped-def]
 def make_room_for_adjoints(address):  # type: ignore[no-untyped-def]
     """Enter in a table what the backward walk returns and works on."""
     records = read_records(address)
-    allocate_cleared(address, FIRST_ADJOINT + TIME, records.time.shape)
-    allocate_cleared(address, FIRST_ADJOINT + AMOUNT, records.amount.shape)
-    allocate_cleared(address, FIRST_ADJOINT + BIOAVAILABILITY, records.bioavailability.shape)
-    allocate_cleared(address, FIRST_ADJOINT + LAG, records.lag.shape)
-    allocate_cleared(address, FIRST_ADJOINT + RATE, records.rate.shape)
-    allocate_cleared(address, FIRST_ADJOINT + DURATION, records.duration.shape)
-    allocate_cleared(address, FIRST_ADJOINT + INTERVAL, records.interval.shape)
+    make_room_for_record_adjoints(address, FIRST_ADJOINT, records)
     allocate_cleared(address, FIRST_ADJOINT + VALUES, float_table(address, VALUES).shape)
     allocate_cleared(address, FIRST_ADJOINT + INITIAL, float_table(address, INITIAL).shape)
     _, _, _, end = scratch_of(address, NOWHERE, integers(address, SUBJECTS)[1])

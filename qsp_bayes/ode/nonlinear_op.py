@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.fg import FunctionGraph
-from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 from pytensor.tensor.rewriting.basic import register_canonicalize, register_specialize
 
 from qsp_bayes.ode import nonlinear_callbacks as callbacks
+from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve, from_python, store
 from qsp_bayes.ode.compiled import CompiledEquations
 from qsp_bayes.ode.field import FUNCTIONS
 from qsp_bayes.ode.integration import KEEP
@@ -25,21 +24,18 @@ from qsp_bayes.ode.nonlinear_problem import (
     FIRST_ADJOINT,
     FIRST_FUNCTION,
     FLOAT_INPUTS,
-    INPUTS,
     N_ROWS,
     OBSERVED,
     STATES,
-    TIME,
     VALUES,
 )
 from qsp_bayes.ode.table import calling
 
-N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
 NDIM = (1, 1, 2, 2, 2, 2, 1, 2, 2)
 """Of the inputs with derivatives."""
 
 
-class NonlinearSolve(Op):
+class NonlinearSolve(BatchSolve):
     """Solve a batch of subjects; the first output, (observed state, record), holds the states.
 
     The others are memory for the adjoint: what the functions `carve_...` of `nonlinear_problem` carve. Solving keeps no
@@ -52,41 +48,24 @@ class NonlinearSolve(Op):
     """
 
     __props__ = ("name",)
+    derivatives, floats = len(FLOAT_INPUTS), len(FLOAT_INPUTS) + 1
+    observed = OBSERVED
+    memory = ("subjects", "timeline", "path")
 
     def __init__(self, compiled: CompiledEquations) -> None:
         self.compiled = compiled
         self.name = compiled.name
 
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `nonlinear_problem.INPUTS`, in that order."""
-        variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[: N_FLOAT + 1]]
-        variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT + 1 :]]
-        shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])
-        outputs = [
-            pt.tensor("states", dtype="float64", shape=shape),
-            *(pt.tensor(name, dtype="float64", shape=(None,)) for name in ("subjects", "timeline", "path")),
-        ]
-        return Apply(self, variables, outputs)
-
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, from_python(solver, self.compiled)(*inputs), strict=True):
-            storage[0] = value
+        store(outputs, from_python(solver, self.compiled)(*inputs))
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only the states depend, differentiably, on the inputs, and only on some of the float ones."""
-        n_outputs = len(node.outputs)
-        return [[k < N_FLOAT] + [False] * (n_outputs - 1) for k in range(N_INPUTS)]
-
-    def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    def go_back(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
     ) -> list[Variable]:
-        """Walk the trace backward."""
-        if isinstance(cotangents[0].type, DisconnectedType):
-            return [disconnected_type() for _ in inputs]
+        """Solve with the path kept, and walk it backward."""
         kept = [*inputs[:-1], with_path(inputs[-1])]
-        derivatives = NonlinearSolveAdjoint(self.compiled)(*kept, cotangents[0], *self(*kept)[1:])
-        return [*derivatives, *(disconnected_type() for _ in inputs[N_FLOAT:])]
+        return NonlinearSolveAdjoint(self.compiled)(*kept, cotangent, *self(*kept)[1:])
 
 
 def with_path(options: Variable) -> Variable:
@@ -118,42 +97,19 @@ def solve_once(fgraph: FunctionGraph, node: Apply) -> list[Variable] | None:
     return None
 
 
-class NonlinearSolveAdjoint(Op):
+class NonlinearSolveAdjoint(BatchAdjoint):
     """Derivatives of sum(cotangent * states) with respect to inputs of `NonlinearSolve`, those in `FLOAT_INPUTS`."""
 
     __props__ = ("name",)
+    derivatives = len(FLOAT_INPUTS)
 
     def __init__(self, compiled: CompiledEquations) -> None:
         self.compiled = compiled
         self.name = compiled.name
 
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs of `NonlinearSolve`, the cotangent of its states, and its other outputs."""
-        variables = [pt.as_tensor_variable(x) for x in inputs]
-        return Apply(self, variables, [x.type() for x in variables[:N_FLOAT]])
-
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, from_python(adjoint, self.compiled)(*inputs), strict=True):
-            storage[0] = value
-
-
-for_python: dict[tuple[str, str], Any] = {}
-"""Compiled functions that Python can call, by what they do and for which equations."""
-
-
-def from_python(make: Callable[[CompiledEquations], Any], compiled: CompiledEquations) -> Any:
-    """Return a compiled function that Python can call; those of graphs have no wrapper for it."""
-    key = make.__name__, compiled.name
-    if key not in for_python:
-        inner = make(compiled)
-
-        @numba_njit(final_function=True)
-        def call(*inputs):  # type: ignore[no-untyped-def]
-            return inner(*inputs)
-
-        for_python[key] = call
-    return for_python[key]
+        store(outputs, from_python(adjoint, self.compiled)(*inputs))
 
 
 def functions_of(compiled: CompiledEquations) -> dict[int, str]:

@@ -9,47 +9,31 @@ from qsp_bayes.ode.field import FUNCTIONS, Field
 from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.path import carve_path, carve_room
-from qsp_bayes.ode.problem import NOWHERE
-from qsp_bayes.ode.records import Adjoints, Records
-from qsp_bayes.ode.table import carve, float_table, floats, integer_table, integers, start
+from qsp_bayes.ode.record_table import (
+    AFTER_RECORDS,
+    FIRST_INTEGER,
+    FIRST_OTHER,
+    NOWHERE,
+    RECORD_FLOATS,
+    RECORD_INTEGERS,
+    adjoints_of,
+    records_of,
+)
+from qsp_bayes.ode.table import carve, float_table, floats, integers, start
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
 
-FLOAT_INPUTS = (
-    "time",
-    "amount",
-    "bioavailability",
-    "lag",
-    "rate",
-    "duration",
-    "interval",
-    "values",
-    "initial",
-)
+FLOAT_INPUTS = (*RECORD_FLOATS, "values", "initial")
 """Inputs with derivatives."""
-OTHER_INPUTS = (
-    "tolerances",
-    "subject",
-    "row",
-    "evid",
-    "state",
-    "additional",
-    "steady_state",
-    "observed",
-    "rows",
-    "columns",
-    "dynamic",
-    "options",
-)
-INPUTS = (*FLOAT_INPUTS, *OTHER_INPUTS)
+STRUCTURE_INPUTS = ("observed", "rows", "columns", "dynamic", "options")
+INPUTS = (*FLOAT_INPUTS, "tolerances", *RECORD_INTEGERS, *STRUCTURE_INPUTS)
 
-# Rows of the table.
-TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, INITIAL, TOLERANCES = range(10)
-SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
-OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(16, 21)
-STATES, SUBJECTS, TIMELINE, PATH = range(21, 25)
+# Rows of the table, besides those of `record_table`.
+VALUES, INITIAL, TOLERANCES = range(FIRST_OTHER, FIRST_INTEGER)
+OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(AFTER_RECORDS, AFTER_RECORDS + 5)
+STATES, SUBJECTS, TIMELINE, PATH = range(OPTIONS + 1, OPTIONS + 5)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-SCRATCH, LARGER, FIRST_FUNCTION = range(25, 28)
+SCRATCH, LARGER, FIRST_FUNCTION = range(PATH + 1, PATH + 4)
 FIRST_ADJOINT = FIRST_FUNCTION + len(FUNCTIONS)
 N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
@@ -62,37 +46,16 @@ CAPACITY = 2
 @inlined_kernel()
 def read_records(address):  # type: ignore[no-untyped-def]
     """Return the records of a table."""
-    return Records(
-        integers(address, SUBJECT),
-        integers(address, ROW),
-        floats(address, TIME),
-        integers(address, EVID),
-        integer_table(address, STATE),
-        floats(address, AMOUNT),
-        float_table(address, BIOAVAILABILITY),
-        float_table(address, LAG),
-        float_table(address, RATE),
-        float_table(address, DURATION),
-        floats(address, INTERVAL),
-        integers(address, ADDITIONAL),
-        integers(address, STEADY_STATE),
-        integers(address, OPTIONS)[LOCF] > 0,
-        False,
-    )
+    return records_of(address, integers(address, OPTIONS)[LOCF] > 0, False)
 
 
 @inlined_kernel()
 def read_adjoints(address):  # type: ignore[no-untyped-def]
     """Return the derivatives of a table (those that only the backward walk has; empty before)."""
     affine, _ = carve(NOWHERE, (0, 0), np.float64)
-    return Adjoints(
-        floats(address, FIRST_ADJOINT + TIME),
-        floats(address, FIRST_ADJOINT + AMOUNT),
-        float_table(address, FIRST_ADJOINT + BIOAVAILABILITY),
-        float_table(address, FIRST_ADJOINT + LAG),
-        float_table(address, FIRST_ADJOINT + RATE),
-        float_table(address, FIRST_ADJOINT + DURATION),
-        floats(address, FIRST_ADJOINT + INTERVAL),
+    return adjoints_of(
+        address,
+        FIRST_ADJOINT,
         float_table(address, FIRST_ADJOINT + VALUES),
         affine,
         float_table(address, FIRST_ADJOINT + INITIAL),

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from qsp_bayes.ode import callbacks
+from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve, from_python, store
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
 from qsp_bayes.ode.lazy import bind
-from qsp_bayes.ode.problem import FIRST_ADJOINT, FLOAT_INPUTS, INPUTS, N_ROWS, OBSERVED, STATES, TIME
+from qsp_bayes.ode.problem import FIRST_ADJOINT, FLOAT_INPUTS, N_ROWS, OBSERVED, STATES
 from qsp_bayes.ode.table import calling
 
-N_INPUTS, N_FLOAT = len(INPUTS), len(FLOAT_INPUTS)
 NDIM = (1, 1, 2, 2, 2, 2, 1, 2, 2, 2)
 """Of the float inputs."""
 
 
-class LinearSolve(Op):
+class LinearSolve(BatchSolve):
     """Solve a batch of subjects; the first output, (observed state, record), holds the states.
 
     The other two are memory for the adjoint: what `problem.carve_modes` and `problem.carve_trace` carve, integers
@@ -36,71 +32,36 @@ class LinearSolve(Op):
     """
 
     __props__ = ("general",)
+    derivatives = floats = len(FLOAT_INPUTS)
+    observed = OBSERVED
+    memory = ("modes", "trace")
 
     def __init__(self, general: bool) -> None:
         self.general = general
 
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs named in `problem.INPUTS`, in that order."""
-        variables = [pt.as_tensor_variable(x, dtype="float64") for x in inputs[:N_FLOAT]]
-        variables += [pt.as_tensor_variable(x, dtype="int64") for x in inputs[N_FLOAT:]]
-        shape = (variables[OBSERVED].type.shape[0], variables[TIME].type.shape[0])
-        outputs = [
-            pt.tensor("states", dtype="float64", shape=shape),
-            pt.tensor("modes", dtype="float64", shape=(None,)),
-            pt.tensor("trace", dtype="float64", shape=(None,)),
-        ]
-        return Apply(self, variables, outputs)
-
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, from_python(solver, self.general)(*inputs), strict=True):
-            storage[0] = value
+        store(outputs, from_python(solver, self.general)(*inputs))
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        """Only the states depend, differentiably, on the inputs, and only on the float ones."""
-        n_outputs = len(node.outputs)
-        return [[k < N_FLOAT] + [False] * (n_outputs - 1) for k in range(N_INPUTS)]
-
-    def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    def go_back(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
     ) -> list[Variable]:
         """Walk the trace backward."""
-        if isinstance(cotangents[0].type, DisconnectedType):
-            return [disconnected_type() for _ in inputs]
-        derivatives = LinearSolveAdjoint(self.general)(*inputs, cotangents[0], *outputs[1:])
-        return [*derivatives, *(disconnected_type() for _ in inputs[N_FLOAT:])]
+        return LinearSolveAdjoint(self.general)(*inputs, cotangent, *outputs[1:])
 
 
-class LinearSolveAdjoint(Op):
+class LinearSolveAdjoint(BatchAdjoint):
     """Derivatives of sum(cotangent * states) with respect to the float inputs of `LinearSolve`."""
 
     __props__ = ("general",)
+    derivatives = len(FLOAT_INPUTS)
 
     def __init__(self, general: bool) -> None:
         self.general = general
 
-    def make_node(self, *inputs: Any) -> Apply:
-        """Take the inputs of `LinearSolve`, the cotangent of its states, and its other outputs."""
-        variables = [pt.as_tensor_variable(x) for x in inputs]
-        return Apply(self, variables, [x.type() for x in variables[:N_FLOAT]])
-
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
-        for storage, value in zip(outputs, from_python(adjoint, self.general)(*inputs), strict=True):
-            storage[0] = value
-
-
-@functools.cache
-def from_python(make: Callable[[bool], Any], general: bool) -> Any:
-    """Return a compiled function that Python can call; those of graphs have no wrapper for it."""
-    inner = make(general)
-
-    @numba_njit(final_function=True)
-    def call(*inputs):  # type: ignore[no-untyped-def]
-        return inner(*inputs)
-
-    return call
+        store(outputs, from_python(adjoint, self.general)(*inputs))
 
 
 def solver(general: bool) -> Any:

@@ -56,7 +56,6 @@ class Room(NamedTuple):
     error: Any
     M: Any
     tau: Any
-    v: Any
     Y_bar: Any
     y_bar: Any
     u_bar: Any
@@ -78,13 +77,13 @@ def carve_path(at, capacity, n):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def carve_room(at, n, n_parameters, n_entries, n_factors):  # type: ignore[no-untyped-def]
     """Return the working arrays that begin at `at`, and where they end."""
-    v, at = carve(at, (14, n), np.float64)
+    v, at = carve(at, (13, n), np.float64)
     stages_bar, at = carve(at, (N_STAGES, n), np.float64)
     p, at = carve(at, (2, n_parameters), np.float64)
     entries, at = carve(at, (2, n_entries), np.float64)
     W, at = carve(at, (n_factors,), np.float64)
     room = Room(
         p[0], v[0], entries[0], W, v[1], v[2], v[3], v[4], v[5], v[6], v[7], entries[1], v[8], v[9], v[10], v[11],
-        v[12], p[1], v[13], stages_bar,
+        p[1], v[12], stages_bar,
     )  # fmt: skip
     return room, at

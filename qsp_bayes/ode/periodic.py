@@ -190,9 +190,10 @@ def monodromy(problem, events, count, start, begin, end):  # type: ignore[no-unt
 
 
 @kernel()
-def unhurried(problem, t, r):  # type: ignore[no-untyped-def]
-    """Period over which to look at a constant infusion."""
+def unhurried(problem, row, t, r):  # type: ignore[no-untyped-def]
+    """Period over which to look at a constant infusion, or at no dose at all; uses row r of the path."""
     field, room = problem.field, problem.room
+    start_state(problem, row, r)
     jacobian(field, t, at(problem.path.states, r), room.p, room.J, room.T)
     return UNHURRIED / max(jacobian_norm(field, room), 1e-300)
 
@@ -264,19 +265,16 @@ def steady_state(problem, s, r):  # type: ignore[no-untyped-def]
     use_row(problem, row)
     problem.spans[s, REST], problem.spans[s, REST + 1] = r, r
     if added:
-        start_state(problem, row, r)
-        begin = r
-        start = now - unhurried(problem, now, r)
+        begin, start = r, now - unhurried(problem, row, now, r)
         r, status = find_orbit(problem, record, row, start, now, events, 0, running, begin)
         if status != FINE:
             return -status
         problem.spans[s, REST], problem.spans[s, REST + 1] = begin, r
         for i in range(n):
             rest[i] = states[r, i]
-    start_state(problem, row, r)
     interval = records.interval[record]
     if interval <= 0.0:
-        interval = unhurried(problem, now, r)
+        interval = unhurried(problem, row, now, r)
     count = plan_period(problem, record, interval, events, running)
     end, status = find_orbit(problem, record, row, now - interval, now, events, count, running, r)
     if status != FINE:

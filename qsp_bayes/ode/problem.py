@@ -10,67 +10,43 @@ import numpy as np
 
 from qsp_bayes.ode import linear
 from qsp_bayes.ode.jit import inlined_kernel
-from qsp_bayes.ode.records import Adjoints, Records
-from qsp_bayes.ode.table import carve, float_table, floats, integer_table, integers, start
+from qsp_bayes.ode.record_table import (
+    AFTER_RECORDS,
+    FIRST_INTEGER,
+    FIRST_OTHER,
+    RECORD_FLOATS,
+    RECORD_INTEGERS,
+    adjoints_of,
+    records_of,
+)
+from qsp_bayes.ode.table import carve, float_table, integer_table, integers, start
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
 from qsp_bayes.ode.work import carve_work
 
-FLOAT_INPUTS = (
-    "time",
-    "amount",
-    "bioavailability",
-    "lag",
-    "rate",
-    "duration",
-    "interval",
-    "values",
-    "affine",
-    "initial",
-)
+FLOAT_INPUTS = (*RECORD_FLOATS, "values", "affine", "initial")
 """Inputs with derivatives."""
-INTEGER_INPUTS = ("subject", "row", "evid", "state", "additional", "steady_state")
 STRUCTURE_INPUTS = ("pattern", "reachable", "blocks", "block_of", "parents", "observed", "options")
-INPUTS = (*FLOAT_INPUTS, *INTEGER_INPUTS, *STRUCTURE_INPUTS)
+INPUTS = (*FLOAT_INPUTS, *RECORD_INTEGERS, *STRUCTURE_INPUTS)
 N_DYNAMIC, LOCF = range(2)
 """Entries of the `options` input."""
 
 N_STEP_BARS = 4
 """Derivatives that a special step returns: of its value, lag, duration and interval."""
 
-NOWHERE = np.int64(0)
-"""Arrays carved from here are never read: they end where others, carved from the start of memory, need it to end."""
-
-# Rows of the table.
-TIME, AMOUNT, BIOAVAILABILITY, LAG, RATE, DURATION, INTERVAL, VALUES, AFFINE, INITIAL = range(10)
-SUBJECT, ROW, EVID, STATE, ADDITIONAL, STEADY_STATE = range(10, 16)
-PATTERN, REACHABLE, BLOCKS, BLOCK_OF, PARENTS, OBSERVED, OPTIONS = range(16, 23)
-STATES, MODES, TRACE = range(23, 26)
+# Rows of the table, besides those of `record_table`.
+VALUES, AFFINE, INITIAL = range(FIRST_OTHER, FIRST_INTEGER)
+PATTERN, REACHABLE, BLOCKS, BLOCK_OF, PARENTS, OBSERVED, OPTIONS = range(AFTER_RECORDS, AFTER_RECORDS + 7)
+STATES, MODES, TRACE = range(OPTIONS + 1, OPTIONS + 4)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-SCRATCH, FIRST_ADJOINT = 26, 27
+SCRATCH, FIRST_ADJOINT = TRACE + 1, TRACE + 2
 N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
 
 @inlined_kernel()
 def read_records(address):  # type: ignore[no-untyped-def]
     """Return the records of a table."""
-    return Records(
-        integers(address, SUBJECT),
-        integers(address, ROW),
-        floats(address, TIME),
-        integers(address, EVID),
-        integer_table(address, STATE),
-        floats(address, AMOUNT),
-        float_table(address, BIOAVAILABILITY),
-        float_table(address, LAG),
-        float_table(address, RATE),
-        float_table(address, DURATION),
-        floats(address, INTERVAL),
-        integers(address, ADDITIONAL),
-        integers(address, STEADY_STATE),
-        integers(address, OPTIONS)[LOCF] > 0,
-        True,
-    )
+    return records_of(address, integers(address, OPTIONS)[LOCF] > 0, True)
 
 
 @inlined_kernel()
@@ -92,14 +68,9 @@ def read_matrix(address):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def read_adjoints(address):  # type: ignore[no-untyped-def]
     """Return the derivatives of a table (those that only the backward walk has; empty before)."""
-    return Adjoints(
-        floats(address, FIRST_ADJOINT + TIME),
-        floats(address, FIRST_ADJOINT + AMOUNT),
-        float_table(address, FIRST_ADJOINT + BIOAVAILABILITY),
-        float_table(address, FIRST_ADJOINT + LAG),
-        float_table(address, FIRST_ADJOINT + RATE),
-        float_table(address, FIRST_ADJOINT + DURATION),
-        floats(address, FIRST_ADJOINT + INTERVAL),
+    return adjoints_of(
+        address,
+        FIRST_ADJOINT,
         float_table(address, FIRST_ADJOINT + VALUES),
         float_table(address, FIRST_ADJOINT + AFFINE),
         float_table(address, FIRST_ADJOINT + INITIAL),

@@ -23,7 +23,6 @@ import numpy as np
 
 from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.field import (
-    DOUBLE,
     at,
     factor,
     pull,
@@ -35,6 +34,7 @@ from qsp_bayes.ode.field import (
 )
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, N_STAGES, START
+from qsp_bayes.ode.table import WORD
 from qsp_bayes.ode.unrolled import combination, spreading
 
 GAMMA = 0.21193756319429014
@@ -53,30 +53,22 @@ SLANT = np.array([
     0,
 ])  # fmt: skip
 """d"""
+FIFTH = (
+    -7.502846399306121,
+    2.561846144803919,
+    -11.627539656261098,
+    -0.18268767659942256,
+    0.030198172008377946,
+)
 A = (
     (),
     (3.0,),
     (2.849394379747939, 0.45842242204463923),
     (-6.954028509809101, 2.489845061869568, -10.358996098473584),
     (2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641),
-    (-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946),
-    (
-        -7.502846399306121,
-        2.561846144803919,
-        -11.627539656261098,
-        -0.18268767659942256,
-        0.030198172008377946,
-        1.0,
-    ),
-    (
-        -7.502846399306121,
-        2.561846144803919,
-        -11.627539656261098,
-        -0.18268767659942256,
-        0.030198172008377946,
-        1.0,
-        1.0,
-    ),
+    FIFTH,
+    (*FIFTH, 1.0),
+    (*FIFTH, 1.0, 1.0),
 )
 END = (*A[7], 1.0)
 """Coefficients of the state at the end."""
@@ -117,7 +109,7 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     y, stages = at(path.states, r), stages_at(path.stages, r)
     for k in range(N_STAGES):
         # A stage's right-hand side stands in its place until the solution of its linear system takes it.
-        stage, state = stages + k * n * DOUBLE, y
+        stage, state = stages + k * n * WORD, y
         if k > 0:
             states_of(k, y, stages, 1.0, Y, n)
             state = Y
@@ -177,7 +169,7 @@ def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
     for i in range(n):
         room.y_bar[i] += room.lam[i]
     for k in range(N_STAGES - 1, -1, -1):
-        stage_bar = stages_bar + k * n * DOUBLE
+        stage_bar = stages_bar + k * n * WORD
         solve_transposed(field, room.W, stage_bar)  # now it is the adjoint of the right-hand side
         for q in range(field.rows.size):
             room.M[q] += room.stages_bar[k, field.rows[q]] * path.stages[r, k, field.columns[q]]

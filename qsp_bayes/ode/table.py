@@ -18,7 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from qsp_bayes.ode.arrays import Block, make_block
+from qsp_bayes.ode.arrays import Block, make_block, word
 
 COLUMNS = 5
 FIRST_LENGTH, OWNER = 1, 4
@@ -28,7 +28,7 @@ WORD = 8
 """Bytes of a number, real or integer."""
 ALIGNMENT = 32
 
-word, byte_pointer = ir.IntType(64), ir.IntType(8).as_pointer()
+byte_pointer = ir.IntType(8).as_pointer()
 
 
 def entry(builder: Any, table: Any, row: Any, column: int) -> Any:

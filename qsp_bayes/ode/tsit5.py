@@ -16,9 +16,10 @@ from __future__ import annotations
 import numpy as np
 
 from qsp_bayes.ode.arrays import address
-from qsp_bayes.ode.field import DOUBLE, at, pull, slopes, stages_at
+from qsp_bayes.ode.field import at, pull, slopes, stages_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.table import WORD
 from qsp_bayes.ode.unrolled import combination, spreading
 
 NODES = np.array([0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0])
@@ -69,9 +70,9 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     y, stages = at(path.states, r), stages_at(path.stages, r)
     for k in range(1, 6):
         states_of(k, y, stages, h, Y, n)
-        slopes(field, t + NODES[k] * h, Y, room.p, room.u, stages + k * n * DOUBLE)
+        slopes(field, t + NODES[k] * h, Y, room.p, room.u, stages + k * n * WORD)
     at_end(0, y, stages, h, new, n)
-    slopes(field, t + h, new, room.p, room.u, stages + 6 * n * DOUBLE)
+    slopes(field, t + h, new, room.p, room.u, stages + 6 * n * WORD)
     of_error(0, y, stages, h, address(room.error), n)
 
 
@@ -124,7 +125,7 @@ def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
     y, stages, stages_bar = at(path.states, r), stages_at(path.stages, r), address(room.stages_bar)
     if observed:
         at_end(0, y, stages, h, Y, n)
-        pull(field, t + h, Y, room.p, stages_bar + 6 * n * DOUBLE, room.lam, room.p_bar)
+        pull(field, t + h, Y, room.p, stages_bar + 6 * n * WORD, room.lam, room.p_bar)
         for i in range(n):
             room.u_bar[i] += room.stages_bar[6, i]
     from_end(0, address(room.lam), h, stages_bar, n)
@@ -133,7 +134,7 @@ def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
     for k in range(5, 0, -1):
         states_of(k, y, stages, h, Y, n)
         zero(room.Y_bar)
-        pull(field, t + NODES[k] * h, Y, room.p, stages_bar + k * n * DOUBLE, room.Y_bar, room.p_bar)
+        pull(field, t + NODES[k] * h, Y, room.p, stages_bar + k * n * WORD, room.Y_bar, room.p_bar)
         states_back(k, Y_bar, h, stages_bar, n)
         for i in range(n):
             room.y_bar[i] += room.Y_bar[i]

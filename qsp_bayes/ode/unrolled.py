@@ -15,7 +15,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-number, word = ir.DoubleType(), ir.IntType(64)
+from qsp_bayes.ode.arrays import word
+
+number = ir.DoubleType()
 
 
 def combination(*rows: Sequence[float], added: bool = True) -> Any:

@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from qsp_bayes.calibration.gradient_errors import gradient_errors
 from qsp_bayes.calibration.solver_errors import draw_parameters, reference_solver, solver_errors
 from qsp_bayes.data.study import Study
-from qsp_bayes.ode.solvers import Automatic, Linear, Solver
+from qsp_bayes.ode.solvers import Solver
 from qsp_bayes.report.blocks import Key
 from qsp_bayes.report.formatting import count, join
 from qsp_bayes.report.style import BLUE, GREEN, LARGE, ORANGE, NotebookFigure, Panel, arrange
-from qsp_bayes.systems.linear import linear_form
+from qsp_bayes.systems.solve import default_solver
 from qsp_bayes.systems.system import System
 
 SMALLEST = 1e-16
@@ -267,8 +267,7 @@ def compare(
 ) -> SolverCheck:
     """Draw parameters, solve, and compare."""
     standard, note = (reference, "") if reference is not None else reference_solver()
-    own = Automatic() if linear_form(system.symbolic()) is None else Linear()
-    chosen = own if solver is None else solver
+    chosen = default_solver(system.symbolic()) if solver is None else solver
     parameters = draw_parameters(system, study, priors, draws, random_seed)
     data = errors(system, study, parameters, chosen, standard)
     return SolverCheck(data, what, str(chosen), str(standard), note)

@@ -12,10 +12,9 @@ from qsp_bayes.ode.records import NO_STATE, UNKNOWN_STATE
 from qsp_bayes.ode.rows import Stack
 from qsp_bayes.systems.known import known_value
 from qsp_bayes.systems.parameter_table import ParameterTable
-from qsp_bayes.systems.solution import evaluate
+from qsp_bayes.systems.solution import ABSENT, evaluate
 from qsp_bayes.systems.symbolic import Delivery, SymbolicSystem
 
-ABSENT = np.zeros((0, 0))
 DOSING = (1, 4)
 """EVID of the records that give a dose."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
@@ -11,11 +9,11 @@ from pytensor.graph.basic import Variable
 from qsp_bayes.data.events import Events
 from qsp_bayes.ode.op import LinearSolve
 from qsp_bayes.ode.status import Status, observed_status
-from qsp_bayes.systems.deliveries import ABSENT, deliveries, delivery_states, steady_doses
+from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.equilibrium import check_steady_states
 from qsp_bayes.systems.linear import LinearForm
 from qsp_bayes.systems.parameter_table import ParameterTable
-from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
+from qsp_bayes.systems.solution import ABSENT, by_state, initial_rows, rows_of
 from qsp_bayes.systems.system import System
 
 
@@ -41,18 +39,15 @@ def linear_states(
         if replaced:  # by what constant production leaves
             sources |= {int(position[k]) for k in form.affine}
         check_steady_states(system, form, sources)
-    vector = next((value for value in table.values.values() if value.ndim), None)
-    rowwise = functools.partial(evaluate, symbolic=symbolic, values=table.values)
     affine = pt.as_tensor_variable(ABSENT)
     if form.affine:
         zero = pt.constant(0.0)
-        affine = stack_rows([rowwise(form.affine.get(k, zero)) for k in structure.order], vector)
-    initial = initial_rows(symbolic, table, structure.order)
+        affine = rows_of((form.affine.get(k, zero) for k in structure.order), symbolic, table)
     states, *_ = LinearSolve(structure.general)(
         *deliveries(symbolic, position, events, table).values(),
-        stack_rows([rowwise(value) for value in form.values], vector),
+        rows_of(form.values, symbolic, table),
         affine,
-        initial,
+        initial_rows(symbolic, table, structure.order),
         *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),
         delivery_states(symbolic, position, events),
         *(pt.as_tensor_variable(x) for x in (events.additional, events.steady_state)),

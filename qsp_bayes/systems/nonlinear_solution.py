@@ -19,7 +19,7 @@ from qsp_bayes.ode.solvers import CVODES, Adaptive
 from qsp_bayes.ode.status import Status, observed_status, recorded_status
 from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
-from qsp_bayes.systems.solution import by_state, evaluate, initial_rows, stack_rows
+from qsp_bayes.systems.solution import by_state, initial_rows, rows_of
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
 
@@ -60,9 +60,6 @@ def nonlinear_states(
     """
     equations = equations_of(symbolic)
     compiled = compile_equations(equations)
-    vector = next((value for value in table.values.values() if value.ndim), None)
-    rowwise = functools.partial(evaluate, symbolic=symbolic, values=table.values)
-    values = [rowwise(variable) for variable in equations.parameters.values()]
     names = list(symbolic.states)
     position = np.arange(len(names))
     options = [
@@ -83,7 +80,7 @@ def nonlinear_states(
         (CvodesSolve if by_cvodes else NonlinearSolve)(compiled)
         .make_node(
             *deliveries(symbolic, position, events, table).values(),
-            stack_rows(values, vector) if values else pt.zeros((0, 1)),
+            rows_of(equations.parameters.values(), symbolic, table),
             initial_rows(symbolic, table, range(len(names))),
             solver.tolerances(names),
             *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),

@@ -17,6 +17,9 @@ from qsp_bayes.ode.status import Status
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
+ABSENT = np.zeros((0, 0))
+"""What an engine takes for a table that there is not."""
+
 
 class Path:
     """The solution: ``path["Cc"]`` is output Cc at the observations of Cc, in the order of ``events.rows["Cc"]``."""
@@ -101,11 +104,15 @@ def evaluate(
     return vectorize_graph(graph, replacements) if replacements else graph
 
 
-def stack_rows(graphs: list[Variable], like: Variable | None) -> Variable:
-    """Stack graphs of 0 or 1 dimensions into (graph, row), with as many rows as `like` has."""
-    if like is not None and all(graph.ndim == 0 for graph in graphs):
-        graphs = [pt.alloc(graphs[0], like.shape[0]), *graphs[1:]]
-    return Stack()(*graphs)
+def rows_of(graphs: Iterable[Variable], symbolic: SymbolicSystem, table: ParameterTable) -> Variable:
+    """Put the rows of a parameter table into scalar graphs, (graph, row)."""
+    vector = next((value for value in table.values.values() if value.ndim), None)
+    found = [evaluate(graph, symbolic, table.values) for graph in graphs]
+    if not found:
+        return pt.zeros((0, 1 if vector is None else vector.shape[0]))
+    if vector is not None and all(graph.ndim == 0 for graph in found):
+        found[0] = pt.alloc(found[0], vector.shape[0])
+    return Stack()(*found)
 
 
 def by_state(states: Variable, observed: tuple[str, ...]) -> dict[str, Variable]:
@@ -118,6 +125,5 @@ def initial_rows(symbolic: SymbolicSystem, table: ParameterTable, order: Iterabl
     """Initial states, (state, row), in an order; empty where all are 0."""
     starts = list(symbolic.initial.values())
     if all(isinstance(start, Constant) and start.data == 0 for start in starts):
-        return pt.as_tensor_variable(np.zeros((0, 0)))
-    vector = next((value for value in table.values.values() if value.ndim), None)
-    return stack_rows([evaluate(starts[k], symbolic, table.values) for k in order], vector)
+        return pt.as_tensor_variable(ABSENT)
+    return rows_of((starts[k] for k in order), symbolic, table)

@@ -66,7 +66,7 @@ def solve(
     observed = states_of(symbolic, wanted)
     form = linear_form(symbolic)
     if solver is None:
-        solver = Automatic() if form is None else Linear()
+        solver = default_solver(symbolic)
     if isinstance(solver, Adaptive):
         states, status = nonlinear_states(symbolic, events, table, observed, solver)
     elif form is not None:
@@ -77,6 +77,11 @@ def solve(
             "proportionally. Leave `solver` out, or choose Rodas5P() or Tsit5()."
         )
     return Path(symbolic, events, table, states, status)
+
+
+def default_solver(symbolic: SymbolicSystem) -> Solver:
+    """Return the solver that a system gets where none is chosen: `Linear` if it is linear, else `Automatic`."""
+    return Automatic() if linear_form(symbolic) is None else Linear()
 
 
 def given_values(
