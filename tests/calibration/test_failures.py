@@ -56,7 +56,7 @@ def test_the_diagnosis_is_loud_and_names_subject_state_and_time(fit, tmp_path):
     assert diagnosis.level == "bad"
     assert "THE SOLVER FAILS NEAR THE POSTERIOR" in diagnosis.verdict
     assert "subject A, state `x`: step too small" in diagnosis.verdict
-    latest = diagnosis.failures.query("where == 'sampling'")["latest"].max()
+    latest = diagnosis.failures.query("where == 'sampling'")["last"].max()
     assert f"to {latest:.2f} h" in diagnosis.verdict
     sampling = diagnosis.failures.query("where == 'sampling'")
     assert sampling["count"].sum() == (fit["divergences"]["attribution"] == "solver").sum()
