@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+from pytensor.graph.replace import vectorize_graph
 
 from benchmarks.problems import Problem
 from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import Adaptive
@@ -61,14 +64,22 @@ def records_of(problem: Problem) -> np.ndarray:
     return np.array(rows)
 
 
+def constants_of(graphs: Sequence[Variable], rows: Mapping[Variable, Variable]) -> Variable:
+    """Values of the constants of a system, (constant, row)."""
+    return pt.stack([vectorize_graph(graph, rows) for graph in graphs])
+
+
 def qsp_bayes_compiled(
     problem: Problem, solver: Adaptive, *, sensitivities: bool
 ) -> Callable[[float, np.ndarray], Found]:
     """Solver of a problem; absolute tolerances are left to qsp_bayes, which knows the size of each state so far."""
-    compiled = compile_equations(equations_of(problem))
+    equations = equations_of(problem)
+    separated, constants = with_constants(equations)
+    compiled = compile_equations(separated)
     n, records = len(problem.states), records_of(problem)
     subject, evid = records[:, 0].astype(int), records[:, 2].astype(int)
     none, values, tolerances = np.zeros(len(records), int), pt.dmatrix("values"), pt.dvector("tolerances")
+    rows = {variable: values[k] for k, variable in enumerate(equations.parameters.values())}
     start = [
         pt.as_tensor_variable(x, dtype="float64") + pt.zeros(values.shape[1])
         for x in problem.start([values[k] for k in range(len(problem.parameters))])
@@ -76,7 +87,7 @@ def qsp_bayes_compiled(
     options = [0, solver.method, solver.max_steps, 0, compiled.autonomous, compiled.n_factors]
     states = NonlinearSolve(compiled)(
         records[:, 1].copy(), records[:, 4].copy(), ABSENT, ABSENT, records[:, 5][None].copy(), ABSENT,
-        np.zeros(len(records)), values, pt.stack(start), tolerances, subject, subject, evid,
+        np.zeros(len(records)), constants_of(constants, rows), pt.stack(start), tolerances, subject, subject, evid,
         np.where(evid == 1, records[:, 3], -1).astype(int)[None], none, none, np.arange(n), compiled.rows,
         compiled.columns, np.ones(n, int), np.array(options, int),
     )[0]  # fmt: skip

@@ -12,6 +12,7 @@ from pytensor.graph.traversal import ancestors
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
+from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.cvodes_op import CvodesSolve
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
@@ -24,22 +25,25 @@ from qsp_bayes.systems.symbolic import SymbolicSystem
 
 
 @functools.lru_cache(maxsize=128)
-def equations_of(symbolic: SymbolicSystem) -> Equations:
-    """Return the equations that the code generator reads; only parameters and inputs that occur in them.
+def equations_of(symbolic: SymbolicSystem) -> tuple[Equations, tuple[Variable, ...]]:
+    """Return the equations that the code generator reads, and their constants as graphs of parameters and inputs.
 
     Examples
     --------
     >>> import qsp_bayes as qb
-    >>> list(equations_of(qb.one_compartment(elimination="saturable").symbolic()).parameters)
-    ['Vmax', 'Km', 'Vc']
+    >>> equations, constants = equations_of(qb.one_compartment(elimination="saturable").symbolic())
+    >>> list(equations.parameters)
+    ['Km', 'constant1', 'constant2']
     """
     reached = set(ancestors(list(symbolic.derivatives.values())))
     quantities = {**symbolic.parameters, **symbolic.inputs}
-    return Equations(
-        symbolic.time,
-        dict(symbolic.states),
-        {name: variable for name, variable in quantities.items() if variable in reached},
-        dict(symbolic.derivatives),
+    return with_constants(
+        Equations(
+            symbolic.time,
+            dict(symbolic.states),
+            {name: variable for name, variable in quantities.items() if variable in reached},
+            dict(symbolic.derivatives),
+        )
     )
 
 
@@ -58,7 +62,7 @@ def nonlinear_states(
         For a rate that cannot be compiled, a solver that is not installed, an absolute tolerance of an unknown state,
         or a steady state by CVODES.
     """
-    equations = equations_of(symbolic)
+    equations, constants = equations_of(symbolic)
     compiled = compile_equations(equations)
     names = list(symbolic.states)
     position = np.arange(len(names))
@@ -80,7 +84,7 @@ def nonlinear_states(
         (CvodesSolve if by_cvodes else NonlinearSolve)(compiled)
         .make_node(
             *deliveries(symbolic, position, events, table).values(),
-            rows_of(equations.parameters.values(), symbolic, table),
+            rows_of(constants, symbolic, table),
             initial_rows(symbolic, table, range(len(names))),
             solver.tolerances(names),
             *(pt.as_tensor_variable(x) for x in (events.subject, table.row, events.evid)),
