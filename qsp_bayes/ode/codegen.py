@@ -27,6 +27,7 @@ from qsp_bayes.ode.expressions import (
 from qsp_bayes.ode.jit import KERNEL_VERSION
 from qsp_bayes.ode.sparse import Elimination
 from qsp_bayes.ode.statements import statements
+from qsp_bayes.ode.whole_steps import STEP_SIGNATURES, whole_steps
 
 SIGNATURES = {
     "slopes": "t, y, p, u, out",
@@ -39,14 +40,17 @@ SIGNATURES = {
 }
 """Arguments of the generated functions. All but `t` and `shift` are addresses of float64."""
 
+EVERY_SIGNATURE = SIGNATURES | STEP_SIGNATURES
+"""With those of the functions that only some systems have."""
+
 WIDTH = 100
 """Of the lines of the tables in a generated module."""
 
 RESERVED = frozenset(
     [
-        *(argument for arguments in SIGNATURES.values() for argument in arguments.split(", ")),
-        *SIGNATURES,
-        *(f"{function}_lines" for function in SIGNATURES),
+        *(argument for arguments in EVERY_SIGNATURE.values() for argument in arguments.split(", ")),
+        *EVERY_SIGNATURE,
+        *(f"{function}_lines" for function in EVERY_SIGNATURE),
         *FROM_MATH,
         *FROM_SCALARS,
         *keyword.kwlist,
@@ -128,6 +132,7 @@ def source(equations: Equations) -> str:
     - solve, solve_transposed: b = solution of (shift I - J) x = b, or of the transposed system
     - pull: y_bar += (df/dy)' v, p_bar += (df/dp)' v
     - pull_jacobian: y_bar, p_bar += derivatives of the sum of M J and tau T
+    - for a small system, whole steps: see `whole_steps`
 
     Raises
     ------
@@ -153,6 +158,7 @@ def source(equations: Equations) -> str:
     names = identifiers(equations)
     plan = Elimination(len(equations.states), tuple(derivatives.jacobian))
     bodies = bodies_of_graphs(equations, derivatives, names) | functions(plan)
+    bodies |= whole_steps(equations, derivatives, names, plan)
     facts: dict[str, object] = {
         "N_STATES": len(equations.states),
         "N_PARAMETERS": len(equations.parameters),
@@ -164,8 +170,8 @@ def source(equations: Equations) -> str:
     arrays = {"ROWS": [i for i, _ in plan.entries], "COLUMNS": [j for _, j in plan.entries]} | tables(plan)
     text = [f"{name} = {value}" for name, value in facts.items()]
     text += [line for name, values in arrays.items() for line in table(name, values)]
-    for function, arguments in SIGNATURES.items():
-        text += ["", "", *definition(function, arguments, bodies[function])]
+    for function, body in bodies.items():
+        text += ["", "", *definition(function, EVERY_SIGNATURE[function], body)]
     words = set(re.findall(r"\w+", "\n".join(text)))
     imports = {
         "math": FROM_MATH,

@@ -17,11 +17,13 @@ import numba
 import numpy as np
 from numba import cfunc, types
 
-from qsp_bayes.ode.codegen import SIGNATURES, fingerprint, source
+from qsp_bayes.ode.codegen import EVERY_SIGNATURE, fingerprint, source
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.jit import kernel_settings, loaded
 
 ADDRESS = types.CPointer(types.float64)
+NUMBERS = ("t", "h", "shift")
+"""Arguments of generated functions that are no addresses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +75,8 @@ class CompiledEquations:
 
 def signature(function: str) -> Any:
     """Return the signature of a generated function."""
-    arguments = SIGNATURES[function].split(", ")
-    return types.int64(*(types.float64 if name in ("t", "shift") else ADDRESS for name in arguments))
+    arguments = EVERY_SIGNATURE[function].split(", ")
+    return types.int64(*(types.float64 if name in NUMBERS else ADDRESS for name in arguments))
 
 
 compiled: dict[str, CompiledEquations] = {}
@@ -108,7 +110,11 @@ def compile_equations(equations: Equations) -> CompiledEquations:
             if not path.exists():
                 write(path, source(equations))
             module = load(path)
-            symbols = {function: f"qsp_bayes_{function}_{name}" for function in SIGNATURES}
+            symbols = {
+                function: f"qsp_bayes_{function}_{name}"
+                for function in EVERY_SIGNATURE
+                if hasattr(module, function)
+            }
             for function, symbol in symbols.items():
                 loaded[symbol] = callback(function, getattr(module, function))
                 llvmlite.binding.add_symbol(symbol, loaded[symbol].address)

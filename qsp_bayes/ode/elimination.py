@@ -59,36 +59,48 @@ def _factor_name(plan: Elimination, i: int, j: int) -> str:
     return f"l_{i}_{j}" if plan.order.index(i) > plan.order.index(j) else f"w_{i}_{j}"
 
 
-def _states(plan: Elimination) -> tuple[list[str], list[str]]:
-    """Write how b is read and written back."""
-    states = range(plan.n_states)
-    return [f"b_{i} = b[{i}]" for i in states], [*(f"b[{i}] = b_{i}" for i in states), "return 0"]
-
-
 def straight_solve(plan: Elimination) -> list[str]:
     """Write the solution of (shift I - J) x = b."""
-    lines, last = _states(plan)
-    at = plan.position
-    for step, k in enumerate(plan.order):
-        lines += [f"b_{i} = b_{i} - W[{at[i, k]}] * b_{k}" for i in plan.below(step)]
-    for step, k in reversed(list(enumerate(plan.order))):
-        known = "".join(f" - W[{at[k, j]}] * b_{j}" for j in plan.right(step))
-        lines.append(f"b_{k} = (b_{k}{known}) * W[{at[k, k]}]")
-    return lines + last
+    return in_place(plan, solution(plan, "b_{}", "W[{}]"))
 
 
 def straight_solve_transposed(plan: Elimination) -> list[str]:
     """Write the solution of the transposed system."""
-    lines, last = _states(plan)
-    at = plan.position
+    return in_place(plan, transposed_solution(plan, "b_{}", "W[{}]"))
+
+
+def in_place(plan: Elimination, lines: list[str]) -> list[str]:
+    """Write how b is read and written back around a solution."""
+    states = range(plan.n_states)
+    return [*(f"b_{i} = b[{i}]" for i in states), *lines, *(f"b[{i}] = b_{i}" for i in states), "return 0"]
+
+
+def solution(plan: Elimination, b: str, W: str) -> list[str]:
+    """Write the solution for a right-hand side and factors that are called by number, as in `b_{}`."""
+    lines, at = [], plan.position
     for step, k in enumerate(plan.order):
-        lines.append(f"b_{k} = b_{k} * W[{at[k, k]}]")
-        lines += [f"b_{j} = b_{j} - W[{at[k, j]}] * b_{k}" for j in plan.right(step)]
+        lines += [
+            f"{b.format(i)} = {b.format(i)} - {W.format(at[i, k])} * {b.format(k)}" for i in plan.below(step)
+        ]
     for step, k in reversed(list(enumerate(plan.order))):
-        known = "".join(f" - W[{at[i, k]}] * b_{i}" for i in plan.below(step))
+        known = "".join(f" - {W.format(at[k, j])} * {b.format(j)}" for j in plan.right(step))
+        lines.append(f"{b.format(k)} = ({b.format(k)}{known}) * {W.format(at[k, k])}")
+    return lines
+
+
+def transposed_solution(plan: Elimination, b: str, W: str) -> list[str]:
+    """Write the same for the transposed system."""
+    lines, at = [], plan.position
+    for step, k in enumerate(plan.order):
+        lines.append(f"{b.format(k)} = {b.format(k)} * {W.format(at[k, k])}")
+        lines += [
+            f"{b.format(j)} = {b.format(j)} - {W.format(at[k, j])} * {b.format(k)}" for j in plan.right(step)
+        ]
+    for step, k in reversed(list(enumerate(plan.order))):
+        known = "".join(f" - {W.format(at[i, k])} * {b.format(i)}" for i in plan.below(step))
         if known:
-            lines.append(f"b_{k} = b_{k}{known}")
-    return lines + last
+            lines.append(f"{b.format(k)} = {b.format(k)}{known}")
+    return lines
 
 
 def tables(plan: Elimination) -> dict[str, Iterable[int]]:

@@ -17,14 +17,17 @@ from qsp_bayes.ode.arrays import address, word
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.table import WORD
 
-FUNCTIONS = ("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian")
-"""Generated functions, in the order of their addresses."""
+FUNCTIONS = (
+    *("slopes", "jacobian", "factor", "solve", "solve_transposed", "pull", "pull_jacobian"),
+    *("explicit_step", "explicit_step_back", "implicit_step", "implicit_step_back"),
+)
+"""Generated functions, in the order of their addresses. Only small systems have the last four."""
 
 
 class Field(NamedTuple):
     """A system: the addresses of its functions, and the pattern of its Jacobian in row-major order.
 
-    `autonomous` is 1 where no rate depends on time.
+    `autonomous` is 1 where no rate depends on time. The addresses of whole steps are 0 where there are none.
     """
 
     slopes: int
@@ -34,6 +37,10 @@ class Field(NamedTuple):
     solve_transposed: int
     pull: int
     pull_jacobian: int
+    explicit_step: int
+    explicit_step_back: int
+    implicit_step: int
+    implicit_step_back: int
     rows: np.ndarray
     columns: np.ndarray
     autonomous: int
@@ -105,4 +112,40 @@ def pull_jacobian(field, t, y, p, M, tau, y_bar, p_bar):  # type: ignore[no-unty
     call(
         field.pull_jacobian, t, y, address(p), address(M), address(tau),
         address(y_bar), address(p_bar),
+    )  # fmt: skip
+
+
+@inlined_kernel()
+def explicit_step(field, t, h, y, stages, room):  # type: ignore[no-untyped-def]
+    """Make a whole step of Tsit5 at the state at address y, given its first stage: the others, `new` and `error`."""
+    call(
+        field.explicit_step, t, h, y, address(room.p), address(room.u), stages, address(room.new), address(room.error)
+    )  # fmt: skip
+
+
+@inlined_kernel()
+def explicit_step_back(field, t, h, y, stages, room):  # type: ignore[no-untyped-def]
+    """Take `lam` back over such a step, to its start; adds to the adjoints of u and p."""
+    call(
+        field.explicit_step_back, t, h, y, address(room.p), stages, address(room.stages_bar), address(room.lam),
+        address(room.y_bar), address(room.u_bar), address(room.p_bar),
+    )  # fmt: skip
+
+
+@inlined_kernel()
+def implicit_step(field, t, h, y, stages, room):  # type: ignore[no-untyped-def]
+    """Make a whole step of Rodas5P at the state at address y, given `W` and `T`: its stages, `new` and `error`."""
+    call(
+        field.implicit_step, t, h, y, address(room.p), address(room.u), address(room.T), address(room.W), stages,
+        address(room.new), address(room.error),
+    )  # fmt: skip
+
+
+@inlined_kernel()
+def implicit_step_back(field, t, h, y, stages, room):  # type: ignore[no-untyped-def]
+    """Take `lam` back over such a step, to `y_bar`; sets M and tau, adds to the adjoints of u and p."""
+    call(
+        field.implicit_step_back, t, h, y, address(room.p), address(room.W), stages, address(room.stages_bar),
+        address(room.M), address(room.tau), address(room.lam), address(room.y_bar), address(room.u_bar),
+        address(room.p_bar),
     )  # fmt: skip

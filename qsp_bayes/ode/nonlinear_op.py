@@ -114,7 +114,11 @@ class NonlinearSolveAdjoint(BatchAdjoint):
 
 def functions_of(compiled: CompiledEquations) -> dict[int, str]:
     """Symbols of the generated functions, by the row of the table that gets their address."""
-    return {FIRST_FUNCTION + k: compiled.symbols[name] for k, name in enumerate(FUNCTIONS)}
+    return {
+        FIRST_FUNCTION + k: compiled.symbols[name]
+        for k, name in enumerate(FUNCTIONS)
+        if name in compiled.symbols
+    }
 
 
 def solver(compiled: CompiledEquations) -> Any:

@@ -25,6 +25,8 @@ from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.field import (
     at,
     factor,
+    implicit_step,
+    implicit_step_back,
     pull,
     pull_jacobian,
     slopes,
@@ -35,7 +37,7 @@ from qsp_bayes.ode.field import (
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, N_STAGES, START
 from qsp_bayes.ode.table import WORD
-from qsp_bayes.ode.unrolled import combination, spreading
+from qsp_bayes.ode.unrolled import combination, interpolation, spreading
 
 GAMMA = 0.21193756319429014
 NODES = np.array(
@@ -98,6 +100,8 @@ states_of, at_end = combination(*A), combination(END)
 rights_of = combination(*C)
 """To be added to the right-hand side of a stage."""
 states_back, from_end, rights_back = spreading(*A), spreading(END), spreading(*C)
+between, between_back = interpolation(*H[::-1].T)
+slope_between, _ = interpolation(*(np.polyder(polynomial) for polynomial in H[::-1].T))
 
 
 @inlined_kernel()
@@ -107,6 +111,9 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
         return False
     n, Y = room.Y.size, address(room.Y)
     y, stages = at(path.states, r), stages_at(path.stages, r)
+    if field.implicit_step != 0:
+        implicit_step(field, t, h, y, stages, room)
+        return True
     for k in range(N_STAGES):
         # A stage's right-hand side stands in its place until the solution of its linear system takes it.
         stage, state = stages + k * n * WORD, y
@@ -128,20 +135,16 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def dense(x, i, end, path, r):  # type: ignore[no-untyped-def]
     """State i at t + x h, given that at the end of the step."""
-    between = 0.0
-    for j in range(8):
-        between += (H[0, j] + x * (H[1, j] + x * H[2, j])) * path.stages[r, j, i]
-    return (1.0 - x) * path.states[r, i] + x * (end + (1.0 - x) * between)
+    bend = between(x, stages_at(path.stages, r), path.states.shape[1], i)
+    return (1.0 - x) * path.states[r, i] + x * (end + (1.0 - x) * bend)
 
 
 @inlined_kernel()
 def dense_slope(x, i, h, end, path, r):  # type: ignore[no-untyped-def]
     """Derivative of `dense` with respect to time."""
-    between, slope = 0.0, 0.0
-    for j in range(8):
-        between += (H[0, j] + x * (H[1, j] + x * H[2, j])) * path.stages[r, j, i]
-        slope += (H[1, j] + 2.0 * x * H[2, j]) * path.stages[r, j, i]
-    return (end - path.states[r, i] + (1.0 - 2.0 * x) * between + x * (1.0 - x) * slope) / h
+    n, stages = path.states.shape[1], stages_at(path.stages, r)
+    bend = (1.0 - 2.0 * x) * between(x, stages, n, i) + x * (1.0 - x) * slope_between(x, stages, n, i)
+    return (end - path.states[r, i] + bend) / h
 
 
 @inlined_kernel()
@@ -149,8 +152,7 @@ def dense_adjoint(x, i, cotangent, room):  # type: ignore[no-untyped-def]
     """Add to the adjoints of the step's start, end and stages."""
     room.y_bar[i] += (1.0 - x) * cotangent
     room.lam[i] += x * cotangent
-    for j in range(8):
-        room.stages_bar[j, i] += x * (1.0 - x) * (H[0, j] + x * (H[1, j] + x * H[2, j])) * cotangent
+    between_back(x, x * (1.0 - x) * cotangent, address(room.stages_bar), room.y_bar.size, i)
 
 
 @inlined_kernel()
@@ -159,10 +161,21 @@ def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
 
     `y_bar` and `stages_bar` come with what dense output added, `J` with df/dy at the start.
     """
-    t, h = path.times[r, START], path.times[r, LENGTH]
+    t, h, y = path.times[r, START], path.times[r, LENGTH], at(path.states, r)
+    factor(field, room.J, 1.0 / (GAMMA * h), room.W)
+    if field.implicit_step_back != 0:
+        implicit_step_back(field, t, h, y, stages_at(path.stages, r), room)
+    else:
+        stages_back(field, t, h, room, path, r)
+    pull_jacobian(field, t, y, room.p, room.M, room.tau, room.y_bar, room.p_bar)
+    assign(room.lam, room.y_bar)
+
+
+@inlined_kernel()
+def stages_back(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
+    """Take `lam` back through the stages to `y_bar`; sets `M` and `tau`, adds to the adjoints of u and p."""
     n, Y, Y_bar = room.Y.size, address(room.Y), address(room.Y_bar)
     y, stages, stages_bar = at(path.states, r), stages_at(path.stages, r), address(room.stages_bar)
-    factor(field, room.J, 1.0 / (GAMMA * h), room.W)
     zero(room.M)
     zero(room.tau)
     from_end(0, address(room.lam), 1.0, stages_bar, n)
@@ -187,5 +200,3 @@ def adjoint(field, room, path, r):  # type: ignore[no-untyped-def]
             for i in range(n):
                 room.y_bar[i] += room.Y_bar[i]
     pull(field, t, y, room.p, stages_bar, room.y_bar, room.p_bar)
-    pull_jacobian(field, t, y, room.p, room.M, room.tau, room.y_bar, room.p_bar)
-    assign(room.lam, room.y_bar)

@@ -12,7 +12,7 @@ from qsp_bayes.ode.expressions import TABLE, expression, literal, scalar_operati
 
 
 def statements(
-    outputs: Sequence[Variable], names: Mapping[Variable, str]
+    outputs: Sequence[Variable], names: Mapping[Variable, str], first: int = 0
 ) -> tuple[list[str], list[str], set[Variable]]:
     """Write graphs as assignments, each operation once.
 
@@ -21,6 +21,8 @@ def statements(
     outputs : sequence of Variable
     names : mapping of Variable to str
         What the variables that the graphs start from are called.
+    first : int
+        Number of the first line, from which the names of the results are made.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def statements(
             known[node.outputs[0]] = text
             continue
         operation = scalar_operation(node)
-        known[node.outputs[0]] = f"{TABLE[type(operation)].label}_{len(lines)}"
+        known[node.outputs[0]] = f"{TABLE[type(operation)].label}_{first + len(lines)}"
         lines.append(f"{known[node.outputs[0]]} = {text}")
     return lines, [reference(variable) for variable in outputs], used
 

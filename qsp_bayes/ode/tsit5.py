@@ -16,11 +16,11 @@ from __future__ import annotations
 import numpy as np
 
 from qsp_bayes.ode.arrays import address
-from qsp_bayes.ode.field import at, pull, slopes, stages_at
+from qsp_bayes.ode.field import at, explicit_step, explicit_step_back, pull, slopes, stages_at
 from qsp_bayes.ode.jit import assign, inlined_kernel, zero
 from qsp_bayes.ode.path import LENGTH, START
 from qsp_bayes.ode.table import WORD
-from qsp_bayes.ode.unrolled import combination, spreading
+from qsp_bayes.ode.unrolled import combination, interpolation, spreading
 
 NODES = np.array([0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0])
 A = (
@@ -61,6 +61,8 @@ ORDER = 5
 
 states_of, at_end, of_error = combination(*A), combination(END), combination(ERROR, added=False)
 states_back, from_end = spreading(*A), spreading(END)
+between, between_back = interpolation(*BETWEEN)
+slope_between, _ = interpolation(*(np.polyder(polynomial) for polynomial in BETWEEN))
 
 
 @inlined_kernel()
@@ -68,6 +70,9 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
     """Try a step from row r, given its first stage. Sets `new` and `error`; the last stage is the slope at the end."""
     n, Y, new = room.Y.size, address(room.Y), address(room.new)
     y, stages = at(path.states, r), stages_at(path.stages, r)
+    if field.explicit_step != 0:
+        explicit_step(field, t, h, y, stages, room)
+        return
     for k in range(1, 6):
         states_of(k, y, stages, h, Y, n)
         slopes(field, t + NODES[k] * h, Y, room.p, room.u, stages + k * n * WORD)
@@ -77,41 +82,22 @@ def attempt(field, t, h, room, path, r):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def weight(x, j):  # type: ignore[no-untyped-def]
-    """b_j(x)"""
-    total = BETWEEN[j, 0]
-    for k in range(1, 5):
-        total = total * x + BETWEEN[j, k]
-    return total
-
-
-@inlined_kernel()
 def dense(x, i, h, path, r):  # type: ignore[no-untyped-def]
     """State i at t + x h."""
-    total = 0.0
-    for j in range(7):
-        total += weight(x, j) * path.stages[r, j, i]
-    return path.states[r, i] + h * total
+    return path.states[r, i] + h * between(x, stages_at(path.stages, r), path.states.shape[1], i)
 
 
 @inlined_kernel()
 def dense_slope(x, i, path, r):  # type: ignore[no-untyped-def]
     """Derivative of `dense` with respect to time."""
-    total = 0.0
-    for j in range(7):
-        weight_slope = 4.0 * BETWEEN[j, 0]
-        for k in range(1, 4):
-            weight_slope = weight_slope * x + (4 - k) * BETWEEN[j, k]
-        total += weight_slope * path.stages[r, j, i]
-    return total
+    return slope_between(x, stages_at(path.stages, r), path.states.shape[1], i)
 
 
 @inlined_kernel()
 def dense_adjoint(x, i, h, cotangent, room):  # type: ignore[no-untyped-def]
     """Add to the adjoints of the step's start and stages."""
     room.y_bar[i] += cotangent
-    for j in range(7):
-        room.stages_bar[j, i] += h * weight(x, j) * cotangent
+    between_back(x, h * cotangent, address(room.stages_bar), room.y_bar.size, i)
 
 
 @inlined_kernel()
@@ -128,6 +114,9 @@ def adjoint(field, room, path, r, observed):  # type: ignore[no-untyped-def]
         pull(field, t + h, Y, room.p, stages_bar + 6 * n * WORD, room.lam, room.p_bar)
         for i in range(n):
             room.u_bar[i] += room.stages_bar[6, i]
+    if field.explicit_step_back != 0:
+        explicit_step_back(field, t, h, y, stages, room)
+        return
     from_end(0, address(room.lam), h, stages_bar, n)
     for i in range(n):
         room.y_bar[i] += room.lam[i]

@@ -105,6 +105,63 @@ def spreading(*rows: Sequence[float]) -> Any:
     return spread
 
 
+def interpolation(*polynomials: Sequence[float]) -> tuple[Any, Any]:
+    """Return functions for kernels, ``value(x, K, n, i)`` and ``spread(x, scale, K, n, i)``, of entry i of the stages.
+
+    The first is the sum of c_j(x) K[j][i], the second its transpose, K[j][i] += scale * c_j(x). In a loop over i the
+    polynomials are worked out once.
+
+    Parameters
+    ----------
+    *polynomials : sequence of float
+        Coefficients of c_j, by falling powers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from numba import njit
+    >>> value, spread = interpolation([1.0, 0.0], [2.0])
+    >>> @njit
+    ... def example(x, K):
+    ...     spread(x, 1.0, K.ctypes.data, K.shape[1], 0)
+    ...     return value(x, K.ctypes.data, K.shape[1], 0)
+    >>> example(3.0, np.array([[1.0], [10.0]]))
+    36.0
+    """
+
+    def at(builder: Any, coefficients: Sequence[float], x: Any) -> Any:
+        total: Any = number(coefficients[0])
+        for c in coefficients[1:]:
+            total = builder.fadd(builder.fmul(total, x), number(c))
+        return total
+
+    @intrinsic
+    def value(typing_context: Any, x: Any, K: Any, n: Any, i: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, K, n, i = arguments
+            total: Any = number(0.0)
+            for j, coefficients in enumerate(polynomials):
+                stage = builder.load(element(builder, K, n, j, i))
+                total = builder.fadd(total, builder.fmul(at(builder, coefficients, x), stage))
+            return total
+
+        return types.float64(types.float64, types.intp, types.intp, types.intp), generate
+
+    @intrinsic
+    def spread(typing_context: Any, x: Any, scale: Any, K: Any, n: Any, i: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, scale, K, n, i = arguments
+            for j, coefficients in enumerate(polynomials):
+                stage = element(builder, K, n, j, i)
+                change = builder.fmul(scale, at(builder, coefficients, x))
+                builder.store(builder.fadd(builder.load(stage), change), stage)
+            return context.get_dummy_value()
+
+        return types.void(types.float64, types.float64, types.intp, types.intp, types.intp), generate
+
+    return value, spread
+
+
 def element(builder: Any, address: Any, n: Any, j: int, i: Any) -> Any:
     """Pointer to element i of the j-th of the vectors at an address."""
     start = builder.inttoptr(address, number.as_pointer())

@@ -12,12 +12,13 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 from numba import njit
+from rooms import arrays, with_loops
 
 from qsp_bayes.ode import rodas5p, tsit5
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.equations import Equations
-from qsp_bayes.ode.field import FUNCTIONS, Field, at, jacobian, slopes, stages_at
-from qsp_bayes.ode.path import LENGTH, START, Path, Room
+from qsp_bayes.ode.field import at, jacobian, slopes, stages_at
+from qsp_bayes.ode.path import LENGTH, START
 
 FRACTIONS = np.linspace(0, 1, 7)
 
@@ -216,28 +217,22 @@ def by_timed(t):
 PROBLEMS = {"autonomous": (autonomous, by_autonomous), "explicit time": (timed, by_timed)}
 
 
-def arrays(found):
-    """A system as the kernels see it, with room for one step."""
-    n = found.n_states
-    sizes = dict.fromkeys(Room._fields, (n,)) | {
-        "p": (0,), "p_bar": (0,), "J": (found.rows.size,), "M": (found.rows.size,), "W": (found.n_factors,),
-        "stages_bar": (8, n),
-    }  # fmt: skip
-    field = Field(
-        *(found.addresses[name] for name in FUNCTIONS), found.rows, found.columns, int(found.autonomous)
-    )
-    room = Room(**{name: np.zeros(size) for name, size in sizes.items()})
-    return field, room, Path(np.zeros((1, 2)), np.zeros(1, np.int64), np.zeros((1, n)), np.zeros((1, 8, n)))
+KINDS = [(name, whole) for name in PROBLEMS for whole in (True, False)]
+"""Steps written out line by line, as small systems have them, and the loops of larger ones."""
 
 
-@pytest.fixture(scope="module", params=list(PROBLEMS))
+@pytest.fixture(
+    scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}, {'whole' if kind[1] else 'loops'}"
+)
 def problem(request):
-    function, solution = PROBLEMS[request.param]
+    name, whole = request.param
+    function, solution = PROBLEMS[name]
     t, y, z = (pt.dscalar(name) for name in "tyz")
     slopes_ = dict(zip("yz", function(t, y, z), strict=True))
     field, room, path = arrays(compile_equations(Equations(t, {"y": y, "z": z}, {}, slopes_)))
-    assert field.autonomous == (request.param == "autonomous")
-    return field, room, path, solution
+    assert field.autonomous == (name == "autonomous")
+    assert field.explicit_step != 0
+    return field if whole else with_loops(field), room, path, solution
 
 
 def orders(problem, stiff, n_steps=(16, 24, 32, 48, 64)):
@@ -264,7 +259,7 @@ def test_empirical_orders(problem, stiff):
     assert dense == pytest.approx(4, abs=0.3)
 
 
-@pytest.mark.parametrize("problem", ["explicit time"], indirect=True)
+@pytest.mark.parametrize("problem", [("explicit time", False)], indirect=True)
 def test_without_the_derivative_by_time_the_order_is_lost(problem):
     field, *rest = problem
     state, _ = orders((field._replace(autonomous=1), *rest), True)
