@@ -275,6 +275,47 @@ def six_subjects() -> Problem:
     )
 
 
+def cascade() -> Problem:
+    """A cascade of three kinases with feedback (Kholodenko 2000, with the exponent 2), which may oscillate."""
+
+    def field(t: Any, y: Vector, p: Vector) -> list[Any]:
+        a, ap, b, bp, bpp, c, cp, cpp = y
+        K1, KI, K2, K3, K4, K5, K6, K7, K8, K9, K10, V1, V2, k3, k4, V5, V6, k7, k8, V9, V10 = p[:21]
+        v1 = V1 * a / ((K1 + a) * (1 + (cpp / KI) * (cpp / KI)))
+        v2 = V2 * ap / (K2 + ap)
+        v3, v4 = k3 * ap * b / (K3 + b), k4 * ap * bp / (K4 + bp)
+        v5, v6 = V5 * bpp / (K5 + bpp), V6 * bp / (K6 + bp)
+        v7, v8 = k7 * bpp * c / (K7 + c), k8 * bpp * cp / (K8 + cp)
+        v9, v10 = V9 * cpp / (K9 + cpp), V10 * cp / (K10 + cp)
+        return [v2 - v1, v1 - v2, v6 - v3, v3 + v5 - v4 - v6, v4 - v5, v10 - v7, v7 + v9 - v8 - v10, v8 - v9]
+
+    K = {"K1": 10.0, "KI": 9.0, "K2": 8.0, **{f"K{k}": 15.0 for k in range(3, 11)}}
+    rates = {
+        "V1": 2.5,
+        "V2": 0.25,
+        "k3": 0.025,
+        "k4": 0.025,
+        "V5": 0.75,
+        "V6": 0.75,
+        "k7": 0.025,
+        "k8": 0.025,
+    }
+    rates |= {"V9": 0.5, "V10": 0.5}
+    totals = {"MKKK_total": 100.0, "MKK_total": 300.0, "MAPK_total": 300.0}
+    medians = K | rates | totals
+    return Problem(
+        name="cascade",
+        title="a cascade of three kinases with feedback",
+        states=("MKKK", "MKKK_P", "MKK", "MKK_P", "MKK_PP", "MAPK", "MAPK_P", "MAPK_PP"),
+        parameters=tuple(medians),
+        field=field,
+        start=lambda p: [p[21], 0.0, p[22], 0.0, 0.0, p[23], 0.0, 0.0],
+        values=spread(list(medians.values()), 0.3),
+        times=np.array([50.0, 200.0, 400.0, 600.0, 900.0, 1300.0, 1700.0]),
+        doses=(Dose(0.0, "MKKK", np.zeros(12)),),
+    )
+
+
 PROBLEMS = {
     "P1": michaelis_menten,
     "P2": target_mediated,

@@ -23,14 +23,16 @@ ABSENT = np.zeros((0, 0))
 
 
 class Found:
-    """States of all subjects; their sensitivities are worked out only when an error is judged by them.
+    """States of all subjects and the gradient of their sum; all sensitivities only when an error is judged by them.
 
     qsp_bayes takes gradients in reverse mode, at a cost that does not depend on the number of parameters. All
     sensitivities come from one gradient for each time and state, which nothing but the judgement needs.
     """
 
-    def __init__(self, states: np.ndarray, all_sensitivities: Callable[[], np.ndarray]) -> None:
-        self.states, self.all_sensitivities = states, all_sensitivities
+    def __init__(
+        self, states: np.ndarray, gradient: np.ndarray | None, all_sensitivities: Callable[[], np.ndarray]
+    ) -> None:
+        self.states, self.gradient, self.all_sensitivities = states, gradient, all_sensitivities
 
     @cached_property
     def sensitivities(self) -> np.ndarray:
@@ -118,7 +120,11 @@ def qsp_bayes_compiled(
             return np.empty((*shape, n, 0))
 
         arguments: list[Any] = [parameters, asked, one_sum] if sensitivities else [parameters, asked]
-        found = function(*arguments)[0][:, observed].transpose(1, 2, 0)
-        return Found(found, all_sensitivities if sensitivities else no_sensitivities)
+        states, *gradient = function(*arguments)
+        return Found(
+            states[:, observed].transpose(1, 2, 0),
+            gradient[0].T if gradient else None,
+            all_sensitivities if sensitivities else no_sensitivities,
+        )
 
     return solve

@@ -16,6 +16,7 @@ ROWS = {
     "first_draw": "CPU from build to the first draw, cold and warm",
     "nonlinear": "states and sensitivities of Michaelis-Menten, TMDD and PBPK, beside CVODES, diffrax and pm.ode",
     "six_subjects": "the posterior of a TMDD model, beside Stan",
+    "growth": "compiling, solving and differentiating with 5 to 100 states",
     "scaling": "time per gradient and memory from 12 to 1200 subjects",
 }
 RESULTS = Path(__file__).parent / "results.json"
