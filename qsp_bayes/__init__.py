@@ -84,7 +84,7 @@ from qsp_bayes.report import (
     report,
     solver_check,
 )
-from qsp_bayes.systems import Constant, DoseInto, Output, Process, System
+from qsp_bayes.systems import Constant, DoseInto, Output, Process, Switch, System
 from qsp_bayes.units import Units
 
 __version__ = "0.1.0"
@@ -122,6 +122,7 @@ __all__ = [
     "StudentT",
     "Study",
     "Subjects",
+    "Switch",
     "System",
     "Units",
     "UnitsError",

@@ -27,6 +27,7 @@ from qsp_bayes.ode.expressions import (
 from qsp_bayes.ode.jit import KERNEL_VERSION
 from qsp_bayes.ode.sparse import Elimination
 from qsp_bayes.ode.statements import statements
+from qsp_bayes.ode.switch_derivatives import derive_switches
 from qsp_bayes.ode.whole_steps import STEP_SIGNATURES, whole_steps
 
 SIGNATURES = {
@@ -40,7 +41,16 @@ SIGNATURES = {
 }
 """Arguments of the generated functions. All but `t` and `shift` are addresses of float64."""
 
-EVERY_SIGNATURE = SIGNATURES | STEP_SIGNATURES
+SWITCH_SIGNATURES = {
+    "switches": "t, y, p, out",
+    "switch_slopes": "t, y, p, flow, out",
+    "pull_switches": "t, y, p, v, y_bar, p_bar",
+    "change": "t, y, p, out",
+    "pull_change": "t, y, p, v, y_bar, p_bar, t_bar",
+}
+"""Those of the functions that only a system with switches has."""
+
+EVERY_SIGNATURE = SIGNATURES | STEP_SIGNATURES | SWITCH_SIGNATURES
 """With those of the functions that only some systems have."""
 
 WIDTH = 100
@@ -62,7 +72,7 @@ RESERVED = frozenset(
 )
 """Names that states and parameters of a generated function cannot have."""
 
-OWN_NAME = re.compile(rf"({'|'.join(generated_names())}|x|p)_?\d+|_.*")
+OWN_NAME = re.compile(rf"({'|'.join(generated_names())}|x|p|s)_?\d+|_.*")
 """Names that the generated text uses, or may use, for its own."""
 
 
@@ -80,7 +90,8 @@ def identifiers(equations: Equations) -> dict[Variable, str]:
     ['t', 'depot', 'p0', 'p1']
     """
     chosen = {equations.time: "t"}
-    for letter, group in (("x", equations.states), ("p", equations.parameters)):
+    sides = {name: switch.side for name, switch in equations.switches.items()}
+    for letter, group in (("x", equations.states), ("p", equations.parameters), ("s", sides)):
         for k, (name, variable) in enumerate(group.items()):
             plain = name.isascii() and name.isidentifier()
             safe = plain and name not in RESERVED and not OWN_NAME.fullmatch(name)
@@ -92,6 +103,8 @@ def check_equations(equations: Equations) -> None:
     """Refuse equations with an operation that cannot be compiled, by the state where it occurs."""
     graphs = {f"state {name!r}": [graph] for name, graph in equations.derivatives.items()}
     check_available(graphs, "dx/dt")
+    for name, switch in equations.switches.items():
+        check_available({f"switch {name!r}": [switch.when, *switch.change.values()]}, "its functions")
 
 
 def fingerprint(equations: Equations) -> str:
@@ -116,7 +129,10 @@ def fingerprint(equations: Equations) -> str:
     names = identifiers(equations)
     graphs = [equations.derivatives[name] for name in equations.states]
     lines, results, _ = statements(graphs, names)
-    parts = [KERNEL_VERSION, pytensor.__version__, list(names.values()), lines, results]
+    parts: list[object] = [KERNEL_VERSION, pytensor.__version__, list(names.values()), lines, results]
+    for switch in equations.switches.values():
+        lines, results, _ = statements([switch.when, *switch.change.values()], names)
+        parts += [switch.direction, list(switch.change), lines, results]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -133,6 +149,15 @@ def source(equations: Equations) -> str:
     - pull: y_bar += (df/dy)' v, p_bar += (df/dp)' v
     - pull_jacobian: y_bar, p_bar += derivatives of the sum of M J and tau T
     - for a small system, whole steps: see `whole_steps`
+
+    In `p` the sides of the switches follow the parameters. A system that has switches, with the functions g and the
+    changes y -> c(t, y, p), also has:
+
+    - switches: out = g, one for each switch
+    - switch_slopes: out = dg/dt + dg/dy flow
+    - pull_switches: y_bar, p_bar += derivatives of v' g
+    - change: out = c, all states of the first switch, then all of the second, ...
+    - pull_change: y_bar, p_bar, t_bar[0] += derivatives of v' c
 
     Raises
     ------
@@ -197,7 +222,8 @@ def bodies_of_graphs(
 ) -> dict[str, list[str]]:
     """Write the bodies of slopes, jacobian, pull and pull_jacobian."""
     states = range(len(equations.states))
-    vectors = [("y", equations.states.values()), ("p", equations.parameters.values())]
+    sides = [switch.side for switch in equations.switches.values()]
+    vectors = [("y", equations.states.values()), ("p", [*equations.parameters.values(), *sides])]
     addresses = {variable: f"{v}[{k}]" for v, group in vectors for k, variable in enumerate(group)}
     bars = {variable: address.replace("[", "_bar[") for variable, address in addresses.items()}
 
@@ -225,6 +251,17 @@ def bodies_of_graphs(
         ("pull_jacobian", derivatives.pull_jacobian, {"M": derivatives.M, "tau": derivatives.tau}),
     ):
         bodies[function] = body(list(graphs.values()), [f"{bars[x]} += {{}}" for x in graphs], weights)
+    if equations.switches:
+        found, bars = derive_switches(equations), {**bars, equations.time: "t_bar[0]"}
+        for function, outputs in (
+            ("switches", found.functions), ("switch_slopes", found.slopes), ("change", found.changes)
+        ):  # fmt: skip
+            bodies[function] = body(outputs, [f"out[{k}] = {{}}" for k in range(len(outputs))], {"flow": found.flow})
+        for function, graphs, weights in (
+            ("pull_switches", found.pull, {"v": found.v}),
+            ("pull_change", found.pull_change, {"v": found.w}),
+        ):
+            bodies[function] = body(list(graphs.values()), [f"{bars[x]} += {{}}" for x in graphs], weights)
     return bodies
 
 

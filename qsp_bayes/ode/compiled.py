@@ -21,6 +21,9 @@ from qsp_bayes.ode.codegen import EVERY_SIGNATURE, fingerprint, source
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.jit import kernel_settings, loaded
 
+NEVER = 2
+"""Direction of a switch that changes no state."""
+
 ADDRESS = types.CPointer(types.float64)
 NUMBERS = ("t", "h", "shift")
 """Arguments of generated functions that are no addresses."""
@@ -41,6 +44,8 @@ class CompiledEquations:
         Length of W.
     autonomous : bool
         Whether the time does not occur in the equations.
+    directions : tuple of int
+        Of each switch, the crossings at which states change: 1 upward, -1 downward, 0 both, `NEVER` none.
     source : str
         Text of the generated module; `qsp_bayes.ode.codegen.source` says what its functions do.
     symbols : mapping of str to str
@@ -55,6 +60,7 @@ class CompiledEquations:
     columns: np.ndarray
     n_factors: int
     autonomous: bool
+    directions: tuple[int, ...]
     source: str
     symbols: Mapping[str, str]
     addresses: Mapping[str, int]
@@ -126,6 +132,9 @@ def compile_equations(equations: Equations) -> CompiledEquations:
             columns=module.COLUMNS,
             n_factors=module.N_FACTORS,
             autonomous=module.AUTONOMOUS,
+            directions=tuple(
+                switch.direction if switch.change else NEVER for switch in equations.switches.values()
+            ),
             source=path.read_text(),
             symbols=symbols,
             addresses={function: loaded[symbol].address for function, symbol in symbols.items()},

@@ -32,7 +32,7 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
     Returns
     -------
     equations : Equations
-        With the constants as parameters. One that is a parameter keeps its name.
+        With the constants as parameters. One that is a parameter keeps its name. Sides of switches are no constants.
     values : tuple of Variable
         Each constant as a graph of the parameters before.
 
@@ -54,9 +54,12 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
     >>> [float(value.eval({CL: 2.0, Vc: 4.0, Vmax: 12.0, Km: 1.5}, on_unused_input="ignore")) for value in values]
     [1.5, 0.25, -0.5, 3.0]
     """
-    graphs = merged(equations.derivatives.values())
-    gathered = Factors({equations.time, *equations.states.values()}, graphs)
-    slopes = [gathered.whole(graph) for graph in graphs]
+    switches = equations.switches
+    functions = [graph for switch in switches.values() for graph in (switch.when, *switch.change.values())]
+    graphs = merged([*equations.derivatives.values(), *functions])
+    sides = [switch.side for switch in switches.values()]
+    gathered = Factors({equations.time, *equations.states.values(), *sides}, graphs)
+    wholes = [gathered.whole(graph) for graph in graphs]
     values = merged(gathered.values)
     first = dict(zip(reversed(values), reversed(gathered.roots), strict=True))
     same = {
@@ -64,8 +67,8 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
         for root, value in zip(gathered.roots, values, strict=True)
         if root is not first[value]
     }
-    slopes = clone_replace(slopes, same) if same else slopes
-    reached = set(graph_inputs(slopes))
+    wholes = clone_replace(wholes, same) if same else wholes
+    reached = set(graph_inputs(wholes))
     taken, parameters, kept = {*equations.states, *equations.parameters}, {}, []
     own = {variable: name for name, variable in equations.parameters.items()}
     free = (name for k in range(1, len(taken) + len(first) + 2) if (name := f"constant{k}") not in taken)
@@ -73,8 +76,14 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
         if root in reached:
             parameters[own.get(value) or next(free)] = root
             kept.append(value)
-    derivatives = dict(zip(equations.derivatives, slopes, strict=True))
-    return replace(equations, parameters=parameters, derivatives=derivatives), tuple(kept)
+    rest = iter(wholes)
+    derivatives = {name: next(rest) for name in equations.derivatives}
+    rewritten = {
+        name: replace(switch, when=next(rest), change={state: next(rest) for state in switch.change})
+        for name, switch in switches.items()
+    }
+    found = replace(equations, parameters=parameters, derivatives=derivatives, switches=rewritten)
+    return found, tuple(kept)
 
 
 def merged(graphs: Iterable[Variable]) -> list[Variable]:

@@ -23,11 +23,15 @@ FUNCTIONS = (
 )
 """Generated functions, in the order of their addresses. Only small systems have the last four."""
 
+SWITCH_FUNCTIONS = ("switches", "switch_slopes", "pull_switches", "change", "pull_change")
+"""Those of a system with switches, which follow them."""
+
 
 class Field(NamedTuple):
     """A system: the addresses of its functions, and the pattern of its Jacobian in row-major order.
 
-    `autonomous` is 1 where no rate depends on time. The addresses of whole steps are 0 where there are none.
+    `autonomous` is 1 where no rate depends on time. The addresses of whole steps are 0 where there are none, and so are
+    those of the functions of switches, which come last.
     """
 
     slopes: int
@@ -44,6 +48,11 @@ class Field(NamedTuple):
     rows: np.ndarray
     columns: np.ndarray
     autonomous: int
+    switches: int = 0
+    switch_slopes: int = 0
+    pull_switches: int = 0
+    change: int = 0
+    pull_change: int = 0
 
 
 @intrinsic
@@ -149,3 +158,33 @@ def implicit_step_back(field, t, h, y, stages, room):  # type: ignore[no-untyped
         address(room.M), address(room.tau), address(room.lam), address(room.y_bar), address(room.u_bar),
         address(room.p_bar),
     )  # fmt: skip
+
+
+@inlined_kernel()
+def evaluate_switches(field, t, y, p, out):  # type: ignore[no-untyped-def]
+    """Set out = g(t, y, p), the functions of the switches; y and out are addresses."""
+    call(field.switches, t, y, address(p), out)
+
+
+@inlined_kernel()
+def switch_slopes(field, t, y, p, flow, out):  # type: ignore[no-untyped-def]
+    """Set out = dg/dt + dg/dy flow; y, flow and out are addresses."""
+    call(field.switch_slopes, t, y, address(p), flow, out)
+
+
+@inlined_kernel()
+def pull_switches(field, t, y, p, v, y_bar, p_bar):  # type: ignore[no-untyped-def]
+    """Add the derivatives of v . g(t, y, p) with respect to y and p; y and v are addresses."""
+    call(field.pull_switches, t, y, address(p), v, address(y_bar), address(p_bar))
+
+
+@inlined_kernel()
+def change_states(field, t, y, p, out):  # type: ignore[no-untyped-def]
+    """Set out to the states after a crossing, switch by switch; y and out are addresses."""
+    call(field.change, t, y, address(p), out)
+
+
+@inlined_kernel()
+def pull_change(field, t, y, p, v, y_bar, p_bar, bars, k):  # type: ignore[no-untyped-def]
+    """Add the derivatives of v . (those states) with respect to y, p, and, in entry k of `bars`, the time."""
+    call(field.pull_change, t, y, address(p), v, address(y_bar), address(p_bar), address(bars) + k * WORD)

@@ -20,21 +20,32 @@ from qsp_bayes.ode import rodas5p, tsit5
 from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.field import at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
+from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.switching import crossed
 from qsp_bayes.ode.timeline import RECORD, TIME
 
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
 """Methods: Rodas5P is `STIFF`, Tsit5 `NONSTIFF`."""
 
-FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, FULL = (np.int64(k) for k in range(7))
+FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, CHATTERING = (np.int64(k) for k in range(7))
 """How a subject's integration ended: doses that cannot be given; a state that is not finite; steps that became too
-small; more of them than allowed; a steady state that was not found; no more room in the path, which is then made
-larger."""
+small; more of them than allowed; a steady state that was not found; crossings of switches without end at one time."""
+FULL, SWITCHED = np.int64(7), np.int64(8)
+"""How it stopped, to go on: no more room in the path, which is then made larger; a switch is crossed."""
 
 RTOL, FIRST_ATOL = range(2)
 """Entries of the tolerances; absolute ones are negative where left to the solver."""
-LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS = range(6)
-"""Entries of the options; `KEEP` is 0 where the path is not kept for a walk back."""
+LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS, N_SWITCHES, FIRST_DIRECTION = range(8)
+"""Entries of the options; `KEEP` is 0 where the path is not kept for a walk back. The directions of the switches come
+last (see `CompiledEquations.directions`)."""
+
+cut_step = late("cut_step_nonlinear")
+pass_back = late("pass_back_nonlinear")
+# Few systems have switches: see `crossing`, whose callbacks are compiled when first called.
+
+AT_ONCE = np.int64(1)
+"""What `cut_step` finds where a switch is crossed before the step has begun."""
 
 FLOOR = 1e-3
 SHORTEST = 1e-15
@@ -158,7 +169,8 @@ def report(problem, method, k, stop, t, h, until, r):  # type: ignore[no-untyped
 def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def]
     """Integrate from t to `end`, from row r of the path on; report the observations k to stop (exclusive).
 
-    Returns the row of the state at the end, the method in use, and how it ended.
+    Returns the row of the state at the end, the method in use, and how it ended: where a switch is crossed the end is
+    there, at the time of that row.
     """
     field, room, path = problem.field, problem.room, problem.path
     tolerances, options = problem.tolerances, problem.options
@@ -198,6 +210,16 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             until = end if last else t + h
             path.times[r, LENGTH] = h
             path.methods[r] = method
+            switched = False
+            if options[N_SWITCHES] > 0 and crossed(problem, until, address(room.new)):
+                found = cut_step(problem.address, stop, r)
+                if found < 0:
+                    return r, method, -found
+                if found == AT_ONCE:
+                    return r, method, SWITCHED
+                if found == FINE:
+                    switched, h = True, path.times[r, LENGTH]
+                    until = min(t + h, end)
             k = report(problem, method, k, stop, t, h, until, r)
             if keep:
                 r += 1
@@ -206,6 +228,9 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
                 room.scale[i] = max(room.scale[i], abs(room.new[i]))
                 overall = max(overall, room.scale[i])
             t = until
+            if switched:
+                path.times[r, START] = t
+                return r, method, SWITCHED
             size = math.log(max(error, 1e-10))
             factor = SAFETY * math.exp(0.08 * before - 0.14 * size)
             h *= min(1.0 if rejected else LARGEST, max(SMALLEST, factor))
@@ -266,6 +291,9 @@ def retreat(problem, start, stop, begin, end):  # type: ignore[no-untyped-def]
     k = stop - 1
     for r in range(end - 1, begin - 1, -1):
         t, h, method = path.times[r, START], path.times[r, LENGTH], path.methods[r]
+        if method > NONSTIFF:
+            pass_back(problem.address, stop, r)
+            continue
         zero(room.y_bar)
         for j in range(room.stages_bar.shape[0]):
             for i in range(room.y_bar.size):

@@ -18,14 +18,18 @@ from qsp_bayes.ode.delivery import dose_adjoint
 from qsp_bayes.ode.field import Field, at, slopes
 from qsp_bayes.ode.integration import (
     AUTOMATIC,
+    CHATTERING,
     FINE,
     FULL,
     METHOD,
+    N_SWITCHES,
     NO_STEADY_STATE,
     NOT_FINITE,
     STIFF,
+    SWITCHED,
     advance,
     culprit,
+    pass_back,
     retreat,
 )
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
@@ -33,6 +37,16 @@ from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import START, Path, Room
 from qsp_bayes.ode.records import Adjoints, Records
 from qsp_bayes.ode.status import HOW, WHEN, WHICH
+from qsp_bayes.ode.switching import (
+    FOLLOWING,
+    SETTLED,
+    SwitchRoom,
+    crossed,
+    load_sides,
+    note_sides,
+    read_sides,
+)
+from qsp_bayes.ode.switching import WHICH as WHICH_SWITCH
 from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_STOP,
@@ -69,7 +83,7 @@ class Problem(NamedTuple):
         1 for a state that takes part in steady states, 0 for an accumulator.
     tolerances : (1 + n,) float
         rtol, then atol by state.
-    options : (6,) int
+    options : (7 + switch,) int
         See `integration`.
     values, initial : (parameter, row), (state, row)
     steps, codes : (step, 2 + n) float, (step, 7) int
@@ -78,7 +92,7 @@ class Problem(NamedTuple):
         State just before each step at which something happens.
     spans : (step, 6) int
         Rows of the path that lead to such a step, end exclusive, and those of the periods of a steady state; or the
-        row that holds an observation in between.
+        row that holds an observation in between. Where there are switches the last columns are theirs: see `switching`.
     subjects : (subject + 1, 3) int
         Where the records and the steps of each subject begin, and how its integration ended.
     failures : (subject, 3) float
@@ -111,11 +125,20 @@ class Problem(NamedTuple):
     bar: Adjoints
     waiting_steps: np.ndarray
     waiting_codes: np.ndarray
+    switch_room: SwitchRoom
 
 
-# Few timelines have steady states: see `periodic`, whose callbacks are compiled when first called.
+# Few timelines have steady states, and few systems switches: see `periodic` and `crossing`, whose callbacks are compiled
+# when first called.
 find_steady_state = late("steady_state_nonlinear")
 find_steady_state_adjoint = late("steady_state_nonlinear_adjoint")
+settle = late("settle_nonlinear")
+
+
+INSTANT = 1e-12
+"""Share of the time between two crossings of switches below which they count as in a row."""
+MAX_IN_A_ROW = 50
+"""More of them than this are taken to have no end."""
 
 
 @inlined_kernel()
@@ -208,20 +231,47 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     start_state(problem, codes[first, ROW], r)
     if not leave(problem, r):
         return r, NOT_FINITE
-    s = first
+    s, switching, in_a_row = first, problem.options[N_SWITCHES] > 0, 0
+    if switching:
+        use_row(problem, codes[first, ROW])
+        read_sides(problem, t, at(problem.path.states, r))
     while s < last:
         stop = last_of_segment(codes, s, last)
         use_row(problem, codes[stop, ROW])
+        if switching:
+            problem.spans[stop, 0] = r
+            problem.spans[stop, WHICH_SWITCH] = -1
+            if crossed(problem, t, at(problem.path.states, r)):
+                result = settle(problem.address, stop, r)
+                if result < 0:
+                    return r, -result
+                r = result
+            problem.spans[stop, SETTLED] = r
         while s < stop and steps[s, TIME] <= t:
             observe(problem, s, r)
             problem.spans[s, 0] = -1
             s += 1
-        problem.spans[stop, 0] = r
-        if steps[stop, TIME] > t:
+        if not switching:
+            problem.spans[stop, 0] = r
+        while steps[stop, TIME] > t:
             r, method, status = advance(problem, s, stop, r, t, steps[stop, TIME], method)
-            if status != FINE:
+            if status == SWITCHED:
+                before, t = t, problem.path.times[r, START]
+                in_a_row = in_a_row + 1 if t - before <= INSTANT * max(abs(t), abs(before)) else 0
+                if in_a_row > MAX_IN_A_ROW:
+                    return r, CHATTERING
+                while s < stop and steps[s, TIME] <= t:
+                    s += 1
+                result = settle(problem.address, stop, r)
+                if result < 0:
+                    return r, -result
+                r = result
+            elif status != FINE:
                 return r, status
-            t = steps[stop, TIME]
+            else:
+                t = steps[stop, TIME]
+        if switching:
+            note_sides(problem, stop)
         problem.spans[stop, 1] = r
         problem.path.times[r, START] = t
         arrive(problem, stop, r)
@@ -234,6 +284,8 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
             apply(problem, stop, r)
         if not leave(problem, r):
             return r, NOT_FINITE
+        if switching and codes[stop, KIND] == RESET:
+            read_sides(problem, t, at(problem.path.states, r))
         s = stop + 1
     return r, FINE
 
@@ -243,7 +295,8 @@ def note_failure(problem, i, r, status):  # type: ignore[no-untyped-def]
     """Note when a subject's integration failed, at row r of the path, and because of which state."""
     problem.subjects[i, FAILED] = status
     problem.failures[i, WHEN] = problem.path.times[r, START]
-    problem.failures[i, WHICH] = -1 if status == NO_STEADY_STATE else culprit(problem, r, status)
+    nobody = status == NO_STEADY_STATE or status == CHATTERING
+    problem.failures[i, WHICH] = -1 if nobody else culprit(problem, r, status)
 
 
 @inlined_kernel()
@@ -350,10 +403,12 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     zero(room.u_bar)
     zero(room.p_bar)
     following = 0.0  # lam . dx/dt at the start of what comes after a step
-    stop, worked = last - 1, True
+    stop, worked, switching = last - 1, True, problem.options[N_SWITCHES] > 0
     while stop >= first:
         start = first_of_segment(codes, stop, first)
         use_row(problem, codes[stop, ROW])
+        if switching:
+            load_sides(problem, stop)
         kind, record, t = codes[stop, KIND], codes[stop, RECORD], steps[stop, TIME]
         value_bar = 0.0
         if kind == PERIODIC:
@@ -369,6 +424,9 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
                 problem.records, problem.bar, codes, stop, before - following, value_bar, 0.0, 0.0, 0.0
             )
         begin, end = spans[stop, 0], spans[stop, 1]
+        caused = begin
+        if switching:
+            begin = spans[stop, SETTLED]
         inside = start
         while inside < stop and spans[inside, 0] < 0:
             inside += 1
@@ -383,6 +441,11 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
             before = hamiltonian(problem, t, y)
             problem.bar.time[codes[s, RECORD]] += before - following
             following = before
+        if begin > caused:
+            problem.switch_room.clock[FOLLOWING] = following
+            for r in range(begin - 1, caused - 1, -1):
+                worked = pass_back(problem.address, stop, r) == 0 and worked
+            following = problem.switch_room.clock[FOLLOWING]
         flush(problem, codes[stop, ROW])
         stop = start - 1
     start_adjoint(problem, codes[first, ROW])

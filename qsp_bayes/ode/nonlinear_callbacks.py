@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qsp_bayes.ode import nonlinear, periodic
+from qsp_bayes.ode import crossing, nonlinear, periodic
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.nonlinear_problem import (
@@ -59,7 +59,7 @@ def make_room(address):  # type: ignore[no-untyped-def]
     allocate(address, TIMELINE, (end // WORD,))
     _, end = carve_path(NOWHERE, capacity, n)
     allocate(address, PATH, (end // WORD,))
-    _, _, _, end = scratch_of(address, NOWHERE, n_steps)
+    _, _, _, _, end = scratch_of(address, NOWHERE, n_steps)
     allocate_cleared(address, SCRATCH, (end // WORD,))
 
 
@@ -93,7 +93,7 @@ def make_room_for_adjoints(address):  # type: ignore[no-untyped-def]
     make_room_for_record_adjoints(address, FIRST_ADJOINT, records)
     allocate_cleared(address, FIRST_ADJOINT + VALUES, float_table(address, VALUES).shape)
     allocate_cleared(address, FIRST_ADJOINT + INITIAL, float_table(address, INITIAL).shape)
-    _, _, _, end = scratch_of(address, NOWHERE, integers(address, SUBJECTS)[1])
+    _, _, _, _, end = scratch_of(address, NOWHERE, integers(address, SUBJECTS)[1])
     allocate_cleared(address, SCRATCH, (end // WORD,))
 
 
@@ -134,4 +134,20 @@ def steady_state_nonlinear(address: int, step: int, row: int) -> int:
 def steady_state_nonlinear_adjoint(address: int, step: int, row: int) -> int:
     """Adjoint of `steady_state_nonlinear`."""
     periodic.steady_state_adjoint(read_problem(address), step)
+    return 0
+
+
+def cut_step_nonlinear(address: int, step: int, row: int) -> int:
+    """Shorten a step to end at a switch (see `integration.advance`)."""
+    return crossing.cut_step(read_problem(address), step, row)
+
+
+def settle_nonlinear(address: int, step: int, row: int) -> int:
+    """Take the state across switches (see `nonlinear.walk`)."""
+    return crossing.settle(read_problem(address), step, row)
+
+
+def pass_back_nonlinear(address: int, step: int, row: int) -> int:
+    """Adjoint of a crossing (see `integration.retreat`)."""
+    crossing.pass_back(read_problem(address), step, row)
     return 0

@@ -16,7 +16,7 @@ from pytensor.tensor.rewriting.basic import register_canonicalize, register_spec
 from qsp_bayes.ode import nonlinear_callbacks as callbacks
 from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve, from_python, store
 from qsp_bayes.ode.compiled import CompiledEquations
-from qsp_bayes.ode.field import FUNCTIONS
+from qsp_bayes.ode.field import FUNCTIONS, SWITCH_FUNCTIONS
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
 from qsp_bayes.ode.lazy import bind
@@ -114,16 +114,20 @@ class NonlinearSolveAdjoint(BatchAdjoint):
 
 def functions_of(compiled: CompiledEquations) -> dict[int, str]:
     """Symbols of the generated functions, by the row of the table that gets their address."""
+    names = [*FUNCTIONS, *SWITCH_FUNCTIONS]
     return {
-        FIRST_FUNCTION + k: compiled.symbols[name]
-        for k, name in enumerate(FUNCTIONS)
-        if name in compiled.symbols
+        FIRST_FUNCTION + k: compiled.symbols[name] for k, name in enumerate(names) if name in compiled.symbols
     }
 
 
 def solver(compiled: CompiledEquations) -> Any:
     """Return the compiled function over the inputs of `NonlinearSolve`."""
-    bind(callbacks.steady_state_nonlinear)
+    for callback in (
+        callbacks.steady_state_nonlinear,
+        callbacks.cut_step_nonlinear,
+        callbacks.settle_nonlinear,
+    ):
+        bind(callback)
     symbol = export(callbacks.solve_nonlinear)
     solve = calling(symbol, N_ROWS, STATES, (2, 1, 1, 1), functions_of(compiled))
 
@@ -137,6 +141,7 @@ def solver(compiled: CompiledEquations) -> Any:
 def adjoint(compiled: CompiledEquations) -> Any:
     """Return the compiled function over the inputs of `NonlinearSolveAdjoint`."""
     bind(callbacks.steady_state_nonlinear_adjoint)
+    bind(callbacks.pass_back_nonlinear)
     symbol = export(callbacks.gather_nonlinear)
     gather = calling(symbol, N_ROWS, FIRST_ADJOINT, NDIM, functions_of(compiled))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from qsp_bayes.ode import nonlinear
-from qsp_bayes.ode.field import FUNCTIONS, Field
-from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS
+from qsp_bayes.ode.field import FUNCTIONS, SWITCH_FUNCTIONS, Field
+from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS, N_SWITCHES
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.path import carve_path, carve_room
 from qsp_bayes.ode.record_table import (
@@ -19,6 +19,7 @@ from qsp_bayes.ode.record_table import (
     adjoints_of,
     records_of,
 )
+from qsp_bayes.ode.switching import carve_switch_room
 from qsp_bayes.ode.table import carve, float_table, floats, integers, start
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
@@ -34,7 +35,8 @@ OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(AFTER_RECORD
 STATES, SUBJECTS, TIMELINE, PATH = range(OPTIONS + 1, OPTIONS + 5)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
 SCRATCH, LARGER, FIRST_FUNCTION = range(PATH + 1, PATH + 4)
-FIRST_ADJOINT = FIRST_FUNCTION + len(FUNCTIONS)
+FIRST_SWITCH_FUNCTION = FIRST_FUNCTION + len(FUNCTIONS)
+FIRST_ADJOINT = FIRST_SWITCH_FUNCTION + len(SWITCH_FUNCTIONS)
 N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
 FIRST_CAPACITY = 64
@@ -80,6 +82,11 @@ def read_field(address):  # type: ignore[no-untyped-def]
         integers(address, JACOBIAN_ROWS),
         integers(address, JACOBIAN_COLUMNS),
         integers(address, OPTIONS)[AUTONOMOUS],
+        start(address, FIRST_SWITCH_FUNCTION),
+        start(address, FIRST_SWITCH_FUNCTION + 1),
+        start(address, FIRST_SWITCH_FUNCTION + 2),
+        start(address, FIRST_SWITCH_FUNCTION + 3),
+        start(address, FIRST_SWITCH_FUNCTION + 4),
     )
 
 
@@ -104,12 +111,13 @@ def carve_timeline(at, n_steps, n):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def carve_scratch(at, n_steps, n, n_parameters, n_entries, n_factors):  # type: ignore[no-untyped-def]
+def carve_scratch(at, n_steps, n, n_parameters, n_entries, n_factors, n_switches):  # type: ignore[no-untyped-def]
     """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end."""
-    room, at = carve_room(at, n, n_parameters, n_entries, n_factors)
+    room, at = carve_room(at, n, n_parameters + n_switches, n_entries, n_factors)
+    switch_room, at = carve_switch_room(at, n, n_switches)
     waiting_steps, at = carve(at, (n_steps, STEP_INPUTS), np.float64)
     waiting_codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
-    return room, waiting_steps, waiting_codes, at
+    return room, switch_room, waiting_steps, waiting_codes, at
 
 
 @inlined_kernel()
@@ -122,6 +130,7 @@ def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
         float_table(address, VALUES).shape[0],
         integers(address, JACOBIAN_ROWS).size,
         integers(address, OPTIONS)[N_FACTORS],
+        integers(address, OPTIONS)[N_SWITCHES],
     )
 
 
@@ -133,7 +142,7 @@ def read_problem(address):  # type: ignore[no-untyped-def]
     sizes, progress, subjects, failures, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
     steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
     path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
-    room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
+    room, switch_room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
     return nonlinear.Problem(
         address,
         read_field(address),
@@ -157,4 +166,5 @@ def read_problem(address):  # type: ignore[no-untyped-def]
         read_adjoints(address),
         waiting_steps,
         waiting_codes,
+        switch_room,
     )

@@ -65,6 +65,14 @@ REASONS = (
         "(b) nothing eliminates; (c) an orbit that does not settle, as of a system that oscillates by itself. Give the "
         "doses one by one (ADDL, II) without SS, or narrow the priors",
     ),
+    Reason(
+        "chattering",
+        "switches were crossed over and over at t = {time:g}{unit}",
+        "(a) rates that drive the state back to a switch from both of its sides: give the switch two limits, one to go up "
+        "and a lower one to come down; (b) changes at switches that undo each other, or that meet their own condition "
+        "again: write them so that they lead away from it; (c) crossings ever closer to each other, as of a ball that "
+        "comes to rest",
+    ),
 )
 """By the number of the status (see `integration`)."""
 

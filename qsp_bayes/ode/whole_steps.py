@@ -62,7 +62,8 @@ class Step:
     def __init__(self, equations: Equations, derivatives: Derivatives, names: Mapping[Variable, str]) -> None:
         self.time, self.derivatives, self.names = equations.time, derivatives, names
         self.states = list(equations.states.values())
-        self.parameters = list(enumerate(equations.parameters.values()))
+        sides = [switch.side for switch in equations.switches.values()]
+        self.parameters = list(enumerate([*equations.parameters.values(), *sides]))
         self.pulled_back = [(k, p) for k, p in self.parameters if p in derivatives.pull]
         self.n = len(self.states)
         self.lines: list[str] = []

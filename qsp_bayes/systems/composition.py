@@ -48,6 +48,7 @@ def join(first: System, second: System) -> System:
         states=united("states", "List it in `shared` of the system that only adds processes to it.", shared),
         parameters=parameters,
         processes=tuple(united("processes", RENAME).values()),
+        switches=tuple(united("switches", RENAME).values()),
         expressions=united("expressions", RENAME),
         outputs=united("outputs", RENAME),
         doses=united("doses", RENAME),
@@ -64,7 +65,7 @@ def join(first: System, second: System) -> System:
 def by_name(system: System, kind: str) -> dict[str, Any]:
     """Return the things of one kind by name."""
     things = getattr(system, kind)
-    return {process.name: process for process in things} if kind == "processes" else dict(things)
+    return {thing.name: thing for thing in things} if kind in ("processes", "switches") else dict(things)
 
 
 def owns(system: System, state: str) -> bool:
@@ -84,8 +85,8 @@ def unbound_inputs(system: System, other: System) -> dict[str, str]:
 
 
 def rename(system: System, new_names: Mapping[str, str]) -> System:
-    """Give other names to anything that has one: states, parameters, outputs, compartments, processes."""
-    kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs", "doses", "processes")
+    """Give other names to anything that has one: states, parameters, outputs, compartments, processes, switches."""
+    kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs", "doses", "processes", "switches")
     known = {kind: list(by_name(system, kind)) for kind in kinds}
     for name in new_names:
         if not any(name in names for names in known.values()):
@@ -118,6 +119,15 @@ def rename(system: System, new_names: Mapping[str, str]) -> System:
         parameters=keys(system.parameters),
         processes=tuple(
             Process(new(p.name), keys(p.stoichiometry), translated(p.rate)) for p in system.processes
+        ),
+        switches=tuple(
+            dataclasses.replace(
+                switch,
+                name=new(switch.name),
+                when=translated(switch.when),
+                change={name: translated(value) for name, value in keys(switch.change).items()},
+            )
+            for switch in system.switches
         ),
         outputs={
             name: Output(output.unit, translated(output.value))
@@ -195,6 +205,8 @@ def used_parameters(system: System) -> set[str]:
                 *graphs.expressions.values(),
                 *graphs.outputs.values(),
                 *graphs.initial.values(),
+                *(switch.when for switch in graphs.switches.values()),
+                *(graph for switch in graphs.switches.values() for graph in switch.change.values()),
                 *(
                     graph
                     for routes in graphs.deliveries.values()

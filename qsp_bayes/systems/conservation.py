@@ -34,7 +34,7 @@ def exact(number: Fraction) -> int | Fraction:
 
 
 def conservation_laws(system: System) -> list[dict[str, int]]:
-    """Find the sums of states that no process changes.
+    """Find the sums of states that no process changes, of states that no switch changes.
 
     The laws are a basis of the left null space of S (every other conserved sum is a combination of them),
     with whole coefficients; where possible none is negative, so that a law reads as a total.
@@ -56,6 +56,8 @@ def conservation_laws(system: System) -> list[dict[str, int]]:
     columns = [
         [process.stoichiometry.get(state, Fraction(0)) for state in states] for process in system.processes
     ]
+    changed = {name for switch in system.switches for name in switch.change}
+    columns += [[Fraction(state == name) for state in states] for name in sorted(changed)]
     laws = [whole(law) for law in readable(null_space(columns, len(states)))]
     return [{state: value for state, value in zip(states, law, strict=True) if value} for law in laws]
 

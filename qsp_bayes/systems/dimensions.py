@@ -13,7 +13,7 @@ from pytensor.graph.basic import Apply, Constant
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import UnitsError
-from qsp_bayes.systems.notation import Text, names_of, write
+from qsp_bayes.systems.notation import Text, names_of, sides_of, write
 from qsp_bayes.systems.operations import Operation, fold
 from qsp_bayes.systems.scope import Scope
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
@@ -125,6 +125,8 @@ class Dimensions:
         roots = {**graphs.states, **graphs.parameters, **graphs.inputs}
         self.units = {roots[name]: parse_unit(unit, name) for name, unit in declared.items()}
         self.units[graphs.time] = parse_unit(system.time_unit, "time_unit")
+        for side in sides_of(graphs).values():
+            self.units[side] = NUMBER
         for name, constant in system.constants.items():
             self.units[graphs.constants[name]] = parse_unit(constant.unit, name)
         self.names = names_of(graphs)
@@ -180,6 +182,12 @@ def units_of(system: System) -> Mapping[str, str]:
     for name, quantity in system.initial.items():
         if callable(quantity):
             dimensions.require(graphs.initial[name], states[name], f"initial value of {name!r}")
+    for switch in system.switches:
+        graph, where = graphs.switches[switch.name], f"switch {switch.name!r}"
+        dimensions.of(graph.when, f"condition of {where}")
+        for name, quantity in switch.change.items():
+            if callable(quantity):
+                dimensions.require(graph.change[name], states[name], f"change of {name!r} at {where}")
     for compartment, routes in system.doses.items():
         for route, delivery in zip(routes, graphs.deliveries[compartment], strict=True):
             wanted = {"F": NUMBER, "lag": time, "rate": states[delivery.state] / time, "duration": time}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+import pytensor.tensor as pt
+from pytensor.scalar.basic import Sub
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.notation import MathML, Text, definition, names_of, write
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def equations(system: System, style: Text) -> list[tuple[str, str]]:
-    """Write both sides of every equation: expressions, states, starts, doses, outputs."""
+    """Write both sides of every equation: expressions, states, starts, doses, switches, outputs."""
     graphs = symbolic(system)
     names = names_of(graphs)
 
@@ -34,12 +37,25 @@ def equations(system: System, style: Text) -> list[tuple[str, str]]:
         for route in deliveries:
             target = compartment if len(deliveries) == 1 else f"{compartment} to {route.state}"
             lines += [(style.of(shape, target), side(graph)) for shape, graph in route.graphs().items()]
+    for name, switch in graphs.switches.items():
+        lines.append((style.name(name).text, side(side_of(switch.when))))
+        lines += [
+            (style.at(state, name, switch.direction), side(graph)) for state, graph in switch.change.items()
+        ]
     lines += [
         (style.name(name).text, meaning(graph))
         for name, graph in graphs.outputs.items()
         if name not in graphs.states and name not in graphs.expressions
     ]
     return lines
+
+
+def side_of(when: TensorVariable) -> TensorVariable:
+    """Return the graph of which side of zero a graph is on, a difference as the comparison of its parts."""
+    node = when.owner
+    if node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Sub):
+        return pt.switch(pt.gt(*node.inputs), 1.0, 0.0)
+    return pt.switch(pt.gt(when, 0.0), 1.0, 0.0)
 
 
 def equations_text(system: System) -> list[str]:

@@ -14,13 +14,15 @@ from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.cvodes_op import CvodesSolve
-from qsp_bayes.ode.equations import Equations
+from qsp_bayes.ode.equations import Equations, Switching
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import CVODES, Adaptive
 from qsp_bayes.ode.status import Status, observed_status, recorded_status
+from qsp_bayes.ode.switching import MAX_SWITCHES
 from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, initial_rows, rows_of
+from qsp_bayes.systems.switch import DIRECTIONS, by_sides
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
 
@@ -35,16 +37,40 @@ def equations_of(symbolic: SymbolicSystem) -> tuple[Equations, tuple[Variable, .
     >>> list(equations.parameters)
     ['Km', 'constant1', 'constant2']
     """
-    reached = set(ancestors(list(symbolic.derivatives.values())))
+    switches = {
+        name: Switching(switch.side, switch.when, DIRECTIONS[switch.direction], dict(switch.change))
+        for name, switch in symbolic.switches.items()
+    }
+    functions = [graph for s in switches.values() for graph in (s.when, *s.change.values())]
+    reached = set(ancestors([*symbolic.derivatives.values(), *functions]))
     quantities = {**symbolic.parameters, **symbolic.inputs}
     return with_constants(
         Equations(
             symbolic.time,
             dict(symbolic.states),
             {name: variable for name, variable in quantities.items() if variable in reached},
-            dict(symbolic.derivatives),
+            by_sides(symbolic),
+            switches,
         )
     )
+
+
+def check_switches(symbolic: SymbolicSystem, events: Events, by_cvodes: bool) -> None:
+    """Refuse what a system with switches cannot do."""
+    if not symbolic.switches:
+        return
+    names = ", ".join(symbolic.switches)
+    if len(symbolic.switches) > MAX_SWITCHES:
+        raise SolverError(f"the system has {len(symbolic.switches)} switches; at most {MAX_SWITCHES} can be solved.")
+    if by_cvodes:
+        raise SolverError(
+            f"CVODES() does not solve systems with switches, and this one has {names}. Choose Rodas5P() or Automatic()."
+        )
+    if steady_doses(symbolic, events)[0]:
+        raise SolverError(
+            f"the data ask for a steady state (SS), which is not found for systems with switches; this one has {names}. "
+            "Give the doses that led to it one by one (ADDL, II)."
+        )
 
 
 def nonlinear_states(
@@ -60,7 +86,7 @@ def nonlinear_states(
     ------
     SolverError
         For a rate that cannot be compiled, a solver that is not installed, an absolute tolerance of an unknown state,
-        or a steady state by CVODES.
+        a steady state by CVODES, or a system with switches by CVODES or with a steady state.
     """
     equations, constants = equations_of(symbolic)
     compiled = compile_equations(equations)
@@ -73,8 +99,11 @@ def nonlinear_states(
         False,  # what needs the path to be kept asks for it
         compiled.autonomous,
         compiled.n_factors,
+        len(symbolic.switches),
+        *compiled.directions,
     ]
     by_cvodes = isinstance(solver, CVODES)
+    check_switches(symbolic, events, by_cvodes)
     if by_cvodes and steady_doses(symbolic, events)[0]:
         raise SolverError(
             "the data ask for a steady state (SS), which CVODES does not find. Choose Rodas5P() or Automatic(), or "

@@ -23,6 +23,13 @@ class Piece(NamedTuple):
     binding: int
 
 
+def sides_of(graphs: SymbolicSystem | Scope) -> dict[str, TensorVariable]:
+    """Return the sides of the switches by name."""
+    if isinstance(graphs, Scope):
+        return graphs.sides
+    return {name: switch.side for name, switch in graphs.switches.items()}
+
+
 def names_of(graphs: SymbolicSystem | Scope) -> dict[TensorVariable, str]:
     """Name the variables of a system; expressions and outputs are written by their name."""
     kinds = (
@@ -34,7 +41,7 @@ def names_of(graphs: SymbolicSystem | Scope) -> dict[TensorVariable, str]:
         graphs.outputs,
     )
     named = {graphs.time: "t"}
-    for kind in kinds:
+    for kind in (*kinds, sides_of(graphs)):
         for name, variable in kind.items():
             named.setdefault(variable, name)
     return named
@@ -52,6 +59,10 @@ class Text:
     def derivative(self, name: str) -> str:
         """Write the derivative of a state."""
         return f"d({name})/dt"
+
+    def at(self, state: str, switch: str, direction: str) -> str:
+        """Write the value of a state after a switch."""
+        return self.of(state, switch) if direction == "up" else self.of(state, f"{switch} {direction}")
 
     def of(self, quantity: str, name: str) -> str:
         """Write a quantity of something, such as a lag time of a compartment."""

@@ -33,6 +33,7 @@ def describe(system: System) -> dict[str, Any]:
         "constants": {name: [constant.value, constant.unit] for name, constant in system.constants.items()},
         "outputs": {name: output.unit for name, output in system.outputs.items()},
         "accumulators": list(system.accumulators),
+        "switches": [switch.name for switch in system.switches],
         "compartments": {name: [route.state for route in routes] for name, routes in system.doses.items()},
         "equations": equations_text(system),
         "equations_html": equations_html(system),

@@ -67,7 +67,9 @@ class Scope:
         self.constants = {
             name: pt.constant(c.value, name, dtype="float64") for name, c in system.constants.items()
         }
-        self.known = {"t": self.time} | self.states | self.parameters | self.inputs | self.constants
+        self.sides = {switch.name: pt.dscalar(switch.name) for switch in system.switches}
+        self.known = {"t": self.time, **self.states, **self.parameters, **self.inputs, **self.constants}
+        self.known |= self.sides
         self.expressions: dict[str, TensorVariable] = {}
         self.outputs: dict[str, TensorVariable] = {}
         self.open: list[str] = []
@@ -134,10 +136,27 @@ class Scope:
         """Evaluate a quantity that may depend on parameters and inputs only."""
         graph = self.evaluate(quantity, where)
         below = set(ancestors([graph]))
-        moving = [name for name, variable in (self.states | {"t": self.time}).items() if variable in below]
+        changing = self.states | self.sides | {"t": self.time}
+        moving = [name for name, variable in changing.items() if variable in below]
         if moving:
             raise MechanismError(
                 f"{where} depends on {', '.join(moving)}; "
                 "it may depend on parameters, constants and inputs only."
             )
         return graph
+
+    def without_sides(self, quantity: Callable[[Any], Any] | float, where: str) -> TensorVariable:
+        """Evaluate a quantity that may depend on anything but the sides of switches."""
+        graph = self.evaluate(quantity, where)
+        self.refuse_sides(graph, where)
+        return graph
+
+    def refuse_sides(self, graph: TensorVariable, where: str) -> None:
+        """Raise where a graph depends on the side of a switch."""
+        below = set(ancestors([graph]))
+        for name, side in self.sides.items():
+            if side in below:
+                raise MechanismError(
+                    f"{where} depends on switch {name!r}, which only rates may do. Write the condition itself, as in "
+                    "pytensor.tensor.where(s.central > s.limit, ...)."
+                )

@@ -71,6 +71,11 @@ def solve(
         states, status = nonlinear_states(symbolic, events, table, observed, solver)
     elif form is not None:
         states, status = linear_states(system, form, events, table, observed)
+    elif symbolic.switches:
+        raise SolverError(
+            f"Linear() solves systems without switches, and this one has {', '.join(symbolic.switches)}. "
+            "Leave `solver` out, or choose Rodas5P() or Tsit5()."
+        )
     else:
         raise SolverError(
             "Linear() solves linear systems only, and some rate of this one depends on a state, or on time, other than "

@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.scope import Scope
+from qsp_bayes.systems.switch import Direction
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -35,8 +36,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, eq=False)
+class SymbolicSwitch:
+    """A switch: its side, a root variable (1 where `when` is positive, else 0), and the graphs of its functions."""
+
+    side: TensorVariable
+    when: TensorVariable
+    change: Mapping[str, TensorVariable]
+    direction: Direction
+
+
+@dataclass(frozen=True, eq=False)
 class SymbolicSystem:
     """Float64 0-d graphs of a system, functions of `time`, `states`, `parameters` and `inputs` only.
+
+    Rates, and what follows from them, may depend on the sides of the switches as well.
 
     Attributes
     ----------
@@ -56,6 +69,7 @@ class SymbolicSystem:
         For each compartment that takes doses, its routes. Their graphs are free of states and time.
     accumulators : tuple of str
         States that appear in no rate.
+    switches : dict of str to SymbolicSwitch
     """
 
     time: TensorVariable
@@ -70,6 +84,7 @@ class SymbolicSystem:
     initial: Mapping[str, TensorVariable]
     deliveries: Mapping[str, tuple[Delivery, ...]]
     accumulators: tuple[str, ...]
+    switches: Mapping[str, SymbolicSwitch]
 
 
 @functools.lru_cache(maxsize=128)
@@ -104,6 +119,7 @@ def symbolic(system: System) -> SymbolicSystem:
                 f"output {name!r} has the name of a state or an expression but is another quantity. "
                 "Give it another name."
             )
+        scope.refuse_sides(scope.output(name), f"output {name!r}")
     return SymbolicSystem(
         time=scope.time,
         states=scope.states,
@@ -132,6 +148,18 @@ def symbolic(system: System) -> SymbolicSystem:
             for compartment, routes in system.doses.items()
         },
         accumulators=tuple(system.accumulators),
+        switches={
+            switch.name: SymbolicSwitch(
+                scope.sides[switch.name],
+                scope.without_sides(switch.when, f"condition of switch {switch.name!r}"),
+                {
+                    name: scope.without_sides(value, f"change of {name!r} at switch {switch.name!r}")
+                    for name, value in switch.change.items()
+                },
+                switch.direction,
+            )
+            for switch in system.switches
+        },
     )
 
 

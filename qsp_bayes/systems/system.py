@@ -13,6 +13,7 @@ from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, 
 from qsp_bayes.systems.diagram import Diagram, draw
 from qsp_bayes.systems.dimensions import units_of
 from qsp_bayes.systems.scope import unknown_name
+from qsp_bayes.systems.switch import Switch
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class System:
         state; 0 where left out.
     inputs : mapping of str to str
         Units of quantities that come from elsewhere: from another system through ``+``, or from a covariate.
+    switches : sequence of Switch
+        Conditions at which a rate jumps or bends, or states change.
     constants : mapping of str to Constant
         Known quantities with a unit.
     shared : sequence of str
@@ -103,6 +106,7 @@ class System:
     scales: Mapping[str, str] = field(default_factory=dict)
     time_unit: str = "h"
     name: str = "system"
+    switches: Sequence[Switch] = ()
 
     def __post_init__(self) -> None:
         routes = {
@@ -142,13 +146,15 @@ class System:
                     raise MechanismError(
                         f"{where}: {name!r} stands among {other} and among {kind}. Rename one of them."
                     )
-        processes = [process.name for process in self.processes]
-        for name in processes:
-            if processes.count(name) > 1:
-                raise MechanismError(f"{where}: two processes are called {name!r}. Rename one of them.")
+        for kind in ("processes", "switches"):
+            listed = [thing.name for thing in getattr(self, kind)]
+            for name in listed:
+                if listed.count(name) > 1:
+                    raise MechanismError(f"{where}: two {kind} are called {name!r}. Rename one of them.")
         routes = {name: [route.state for route in routes] for name, routes in self.doses.items()}
         uses: list[tuple[str, Collection[Any], Collection[str], str]] = [
             *((f"process {p.name!r}", p.stoichiometry, self.states, "states") for p in self.processes),
+            *((f"switch {switch.name!r}", switch.change, self.states, "states") for switch in self.switches),
             *((f"doses into {name!r}", reached, self.states, "states") for name, reached in routes.items()),
             ("accumulators", self.accumulators, self.states, "states"),
             ("initial", self.initial, self.states, "states"),
@@ -165,7 +171,8 @@ class System:
     def names(self) -> dict[str, list[str]]:
         """Return every name that a rate may use, by kind."""
         kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs")
-        return {kind: list(getattr(self, kind)) for kind in kinds}
+        names = {kind: list(getattr(self, kind)) for kind in kinds}
+        return names | {"switches": [switch.name for switch in self.switches]}
 
     def units(self) -> Mapping[str, str]:
         """Return the unit of every state, parameter, expression, input, constant and output.

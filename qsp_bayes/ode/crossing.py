@@ -1,0 +1,254 @@
+r"""What happens where a switch is crossed: the step is cut there, the states change, and the adjoint jumps.
+
+Let y be the state just before a crossing of the switch with the function g, c(t, y, p) that just after, and f and f^+
+the slopes there. A step that ends past the crossing is repeated with the length h at which g(t + h, y(h), p) = 0, y(h)
+being the method's own end of a step, to the last digits that a time has; it ends at the first point at which g is seen
+to have changed its sign. With lam after the crossing, and D = lam . (c_y f + c_t - f^+), the adjoint before it is
+
+    c_y^T lam + mu g_y,     and that of the parameters     c_p^T lam + mu g_p,     mu = -D / (g_t + g_y . f),
+
+since the time of the crossing follows from g = 0, and moves by mu / D for each unit of g. The times of records do not
+depend on it. A crossing that is caused by an event, or by the change at another, has the time of that: then mu = 0, and
+D of the other takes lam . c_y f + lam . c_t through both changes.
+
+References
+----------
+Hairer E, Norsett SP, Wanner G (1993). Solving Ordinary Differential Equations I, section II.6.
+Rozenvasser EN (1967). General sensitivity equations of discontinuous systems. Automation and Remote Control 28:400-404.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from qsp_bayes.ode import rodas5p, tsit5
+from qsp_bayes.ode.arrays import address
+from qsp_bayes.ode.field import (
+    at,
+    change_states,
+    evaluate_switches,
+    pull_change,
+    pull_switches,
+    slopes,
+    switch_slopes,
+)
+from qsp_bayes.ode.integration import (
+    AT_ONCE,
+    CHATTERING,
+    FINE,
+    FIRST_DIRECTION,
+    FULL,
+    KEEP,
+    NOT_FINITE,
+    STIFF,
+)
+from qsp_bayes.ode.jit import assign, kernel, zero
+from qsp_bayes.ode.nonlinear import hamiltonian
+from qsp_bayes.ode.path import LENGTH, START
+from qsp_bayes.ode.switching import (
+    FIRST_CROSSING,
+    FOLLOWING,
+    SETTLED,
+    TIME_BAR,
+    WHICH,
+    crossing_code,
+    is_past,
+)
+from qsp_bayes.ode.table import WORD
+
+NONE = np.int64(2)
+"""What `cut_step` finds where there is no crossing after all."""
+
+BISECTIONS, MAX_TRIALS = 55, 200
+MAX_CHAIN = 100
+"""Crossings at one time, each caused by the one before, before it is taken that there is no end to them."""
+
+
+@kernel()
+def dense_root(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Where in a step, from 0 to 1, its dense output is first seen to be past switch k."""
+    room, path, values = problem.room, problem.path, problem.switch_room.values
+    side = room.p[problem.values.shape[0] + k]
+    low, high, x = 0.0, 1.0, 0.0
+    for _ in range(BISECTIONS):
+        for i in range(room.Y.size):
+            room.Y[i] = (
+                rodas5p.dense(x, i, room.new[i], path, r)
+                if method == STIFF
+                else tsit5.dense(x, i, h, path, r)
+            )
+        evaluate_switches(problem.field, t + x * h, address(room.Y), room.p, address(values))
+        if is_past(values[k], side):
+            high = x
+        else:
+            low = x
+        x = 0.5 * (low + high)
+        if high == 0.0:
+            return 0.0
+    return high
+
+
+@kernel()
+def step_of_length(problem, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Repeat the step from row r with another length; sets `new`, and the functions of the switches there."""
+    field, room, path = problem.field, problem.room, problem.path
+    done = True
+    if method == STIFF:
+        done = rodas5p.attempt(field, t, h, room, path, r)
+    else:
+        tsit5.attempt(field, t, h, room, path, r)
+    evaluate_switches(field, t + h, address(room.new), room.p, address(problem.switch_room.values))
+    return done
+
+
+@kernel()
+def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
+    """Shorten the step at row r, which is past a switch, to end there; minus the status where it cannot be done."""
+    field, room, path, switch_room = problem.field, problem.room, problem.path, problem.switch_room
+    values, past, rates, sides = switch_room.values, switch_room.past, switch_room.slopes, problem.values.shape[0]
+    t, h, method = path.times[r, START], path.times[r, LENGTH], path.methods[r]
+    for k in range(values.size):
+        if not math.isfinite(values[k]):
+            return -NOT_FINITE
+        past[k] = 1.0 if is_past(values[k], room.p[sides + k]) else 0.0
+    first, which = 2.0, np.int64(-1)
+    for k in range(values.size):
+        if past[k] > 0.0:
+            x = dense_root(problem, k, t, h, method, r)
+            if x < first:
+                first, which = x, k
+    if which < 0:
+        return NONE
+    problem.spans[stop, WHICH] = which
+    if first == 0.0:
+        return AT_ONCE
+    side, digits = room.p[sides + which], 2.3e-16 * max(abs(t), abs(t + h))
+    low, high, length, tried, shift = 0.0, h, first * h, h, 2.0 * digits
+    for _ in range(MAX_TRIALS):
+        if high - low <= 4.0 * digits:
+            break
+        if not (low < length < high):
+            length = 0.5 * (low + high)
+        if not step_of_length(problem, t, length, method, r):
+            return -NOT_FINITE
+        tried, reached = length, is_past(values[which], side)
+        if reached:
+            high = length
+        else:
+            low = length
+        value = values[which]
+        slopes(field, t + length, address(room.new), room.p, room.u, address(room.F))
+        switch_slopes(field, t + length, address(room.new), room.p, address(room.F), address(rates))
+        correction = -value / rates[which]
+        if not abs(correction) > shift:  # as near as it gets: close in from the other side
+            correction = -shift if reached else shift
+            shift *= 4.0
+        length += correction
+    if tried != high and not step_of_length(problem, t, high, method, r):
+        return -NOT_FINITE
+    if not t + high > t:
+        return AT_ONCE
+    path.times[r, LENGTH] = high
+    return FINE
+
+
+@kernel()
+def pass_switch(problem, r, k, caused, fires):  # type: ignore[no-untyped-def]
+    """Take row r of the path across switch k; return the row after it, or minus the status."""
+    path, room, scale, changed = problem.path, problem.room, problem.room.scale, problem.switch_room.changed
+    n, t, total = scale.size, path.times[r, START], 0.0
+    side = problem.values.shape[0] + k
+    room.p[side] = 1.0 - room.p[side]
+    if fires:
+        change_states(problem.field, t, at(path.states, r), room.p, address(changed))
+    after = r
+    if problem.options[KEEP] != 0:
+        if r + 1 >= path.methods.size:
+            return -FULL
+        after = r + 1
+        path.methods[r] = crossing_code(k, caused, fires)
+        path.times[r, LENGTH] = 0.0
+        path.times[after, START] = t
+    for i in range(n):
+        path.states[after, i] = changed[k * n + i] if fires else path.states[r, i]
+        scale[i] = max(scale[i], abs(path.states[after, i]))
+        total += path.states[after, i]
+    return after if math.isfinite(total) else -NOT_FINITE
+
+
+@kernel()
+def fires(problem, k):  # type: ignore[no-untyped-def]
+    """Whether states change where switch k is now crossed."""
+    direction, upward = problem.options[FIRST_DIRECTION + k], problem.room.p[problem.values.shape[0] + k] == 0.0
+    return direction == 0 or (direction == 1 and upward) or (direction == -1 and not upward)
+
+
+@kernel()
+def settle(problem, stop, r):  # type: ignore[no-untyped-def]
+    """Take row r of the path across the switch at which a step was cut, and across all that it is past then.
+
+    Returns the row after them, or minus the status. A switch whose function has not moved since it was passed is let
+    alone, on whichever side of 0 it was found; one that its own change takes back does not change states again.
+    """
+    room, path, switch_room = problem.room, problem.path, problem.switch_room
+    values, past, seen, sides = switch_room.values, switch_room.past, switch_room.seen, problem.values.shape[0]
+    which, t, own = problem.spans[stop, WHICH], path.times[r, START], np.int64(-1)
+    evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
+    for k in range(values.size):
+        if not math.isfinite(values[k]):
+            return -NOT_FINITE
+        arrived = which >= 0 and (k == which or is_past(values[k], room.p[sides + k]))
+        past[k], seen[k] = 1.0 if arrived else 0.0, np.nan
+    for _ in range(MAX_CHAIN):
+        for k in range(values.size):
+            if which < 0 and values[k] != seen[k] and is_past(values[k], room.p[sides + k]):
+                which = k
+        if which < 0:
+            return r
+        changes = which != own and fires(problem, which)
+        r = pass_switch(problem, r, which, past[which] == 0.0, changes)
+        if r < 0:
+            return r
+        past[which], seen[which], own = 0.0, values[which], which if changes else np.int64(-1)
+        evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
+        which = np.int64(-1)
+    return -CHATTERING
+
+
+@kernel()
+def pass_back(problem, stop, r):  # type: ignore[no-untyped-def]
+    """Adjoint of `pass_switch`, including the time of the crossing."""
+    field, room, path, switch_room = problem.field, problem.room, problem.path, problem.switch_room
+    changed, bars, clock, rates = switch_room.changed, switch_room.bars, switch_room.clock, switch_room.slopes
+    code, n, t, y = path.methods[r] - FIRST_CROSSING, room.lam.size, path.times[r, START], at(path.states, r)
+    k, caused, changes = code // 4, code // 2 % 2 == 1, code % 2 == 1
+    following_row, side = r + 1, problem.values.shape[0] + k
+    carried = following_row == problem.spans[stop, SETTLED]
+    if following_row < problem.spans[stop, 1] and path.methods[following_row] >= FIRST_CROSSING:
+        carried = carried or (path.methods[following_row] - FIRST_CROSSING) // 2 % 2 == 1
+    if not carried:
+        after = y
+        if changes:
+            change_states(field, t, y, room.p, address(changed))
+            after = address(changed) + k * n * WORD
+        clock[FOLLOWING] = hamiltonian(problem, t, after)
+    room.p[side] = 1.0 - room.p[side]
+    clock[TIME_BAR] = 0.0
+    if changes:
+        zero(bars)
+        for i in range(n):
+            bars[k * n + i] = room.lam[i]
+        zero(room.Y_bar)
+        pull_change(field, t, y, room.p, address(bars), room.Y_bar, room.p_bar, clock, TIME_BAR)
+        assign(room.lam, room.Y_bar)
+    if caused:
+        clock[FOLLOWING] -= clock[TIME_BAR]
+        return
+    difference = hamiltonian(problem, t, y) + clock[TIME_BAR] - clock[FOLLOWING]
+    switch_slopes(field, t, y, room.p, address(room.F), address(rates))
+    mu = -difference / rates[k]
+    zero(rates)
+    rates[k] = mu
+    pull_switches(field, t, y, room.p, address(rates), room.lam, room.p_bar)

@@ -1,0 +1,130 @@
+"""Switches: conditions at which a rate jumps or bends, or states change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Constant
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import ancestors
+from pytensor.scalar.basic import GE, GT, LE, LT
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.variable import TensorVariable
+
+from qsp_bayes.errors import MechanismError
+from qsp_bayes.systems.declarations import Quantity, frozen
+
+if TYPE_CHECKING:
+    from qsp_bayes.systems.symbolic import SymbolicSystem
+
+Direction = Literal["up", "down", "both"]
+DIRECTIONS: Mapping[str, int] = MappingProxyType({"up": 1, "down": -1, "both": 0})
+
+ABOVE = (GT, GE)
+BELOW = (LT, LE)
+
+
+@dataclass(frozen=True, eq=False)
+class Switch:
+    r"""A condition on states, parameters and time: where it begins or ceases to hold, the system changes.
+
+    The condition holds where :math:`g(t, x, p) > 0`. The integration stops at the time :math:`\tau` at which g crosses
+    zero, so that methods keep their order, and the derivatives hold what follows from :math:`\tau` moving with the
+    states and the parameters: :math:`d\tau = -(g_x\,dx + g_p\,dp) / (g_t + g_x \dot x)`.
+
+    In rates, and expressions that rates use, the name of the switch stands for 1 where the condition holds and for 0
+    where it does not: ``s.Vmax * s.induced``. A comparison of the same two sides, as in ``where(s.Cc > s.limit, ...)``
+    for the condition ``s.Cc - s.limit``, means the same.
+
+    Parameters
+    ----------
+    name : str
+    when : callable
+        g: ``lambda s: s.central / s.Vc - s.limit``, or of time alone, ``lambda s: s.t - s.t_meal``.
+    change : mapping of str to callable or float, optional
+        New values of states at a crossing, functions of time, parameters and the states just before it; a number is in
+        the unit of its state. Left out, rates change only.
+    direction : {"up", "down", "both"}
+        Crossings at which states change: where the condition begins to hold, where it ceases to, or both.
+
+    Raises
+    ------
+    MechanismError
+        For a condition that is no function, or an unknown direction.
+
+    Notes
+    -----
+    - A dose, a covariate or the change at another switch that makes a condition hold counts as a crossing and acts at
+      once, before an observation that is written after the dose. What holds at the start, or after a reset (EVID 3, 4),
+      has not been crossed.
+    - At one time records act before a switch whose crossing has that very time: an observation there sees the states
+      before the change.
+    - A change that takes its own condition back (cell division: the mass is halved when it reaches a limit) does not
+      act a second time, in whatever direction.
+    - Conditions are looked at where steps end, as in all solvers that control their error: one that holds for a time
+      much shorter than a step may be missed. Where a crossing only touches zero, :math:`g_t + g_x \dot x = 0`, there is
+      no derivative.
+    - Crossings without end at one time make a subject fail, as `chattering`.
+
+    Examples
+    --------
+    >>> Switch("rescue", lambda s: s.pain - s.limit, change={"depot": lambda s: s.depot + s.dose}).direction
+    'up'
+    """
+
+    name: str
+    when: Quantity
+    change: Mapping[str, Any] = field(default_factory=dict)
+    direction: Direction = "up"
+
+    def __post_init__(self) -> None:
+        where = f"switch {self.name!r}"
+        if not callable(self.when):
+            raise MechanismError(f"{where}: the condition is {self.when!r}, expected a function of `s`.")
+        if self.direction not in DIRECTIONS:
+            raise MechanismError(
+                f"{where}: the direction is {self.direction!r}, expected {', '.join(map(repr, DIRECTIONS))}."
+            )
+        object.__setattr__(self, "change", frozen(self.change))
+
+
+def by_sides(symbolic: SymbolicSystem) -> dict[str, TensorVariable]:
+    """Return dx/dt with comparisons that say what a switch says exchanged for its side.
+
+    Examples
+    --------
+    >>> from qsp_bayes.systems import Process, System
+    >>> loss = Process("loss", {"A": -1}, lambda s: s.k * pt.where(s.A > s.limit, 1.0, 0.5) * s.A)
+    >>> high = Switch("high", lambda s: s.A - s.limit)
+    >>> symbolic = System({"A": "mg"}, {"k": "1/h", "limit": "mg"}, [loss], switches=[high]).symbolic()
+    >>> symbolic.parameters["limit"] in ancestors([by_sides(symbolic)["A"]])
+    False
+    """
+    derivatives = dict(symbolic.derivatives)
+    replaced: dict[TensorVariable, TensorVariable] = {}
+    for variable in ancestors(list(derivatives.values())) if symbolic.switches else ():
+        node = variable.owner
+        if node is None or not isinstance(node.op, Elemwise):
+            continue
+        if not isinstance(node.op.scalar_op, (*ABOVE, *BELOW)):
+            continue
+        above, below = node.inputs if isinstance(node.op.scalar_op, ABOVE) else node.inputs[::-1]
+        for switch in symbolic.switches.values():
+            if equal(above - below, switch.when):
+                replaced[variable] = pt.gt(switch.side, 0.5)
+            elif equal(below - above, switch.when):
+                replaced[variable] = pt.lt(switch.side, 0.5)
+    if not replaced:
+        return derivatives
+    return dict(zip(derivatives, clone_replace(list(derivatives.values()), replaced), strict=True))
+
+
+def equal(first: TensorVariable, second: TensorVariable) -> bool:
+    """Whether two graphs are seen to be the same function."""
+    (difference,) = rewrite_graph([first - second], include=("merge", "canonicalize"))
+    return isinstance(difference, Constant) and float(difference.data) == 0.0
