@@ -36,7 +36,7 @@ FULL, SWITCHED = np.int64(7), np.int64(8)
 
 RTOL, FIRST_ATOL = range(2)
 """Entries of the tolerances; absolute ones are negative where left to the solver."""
-LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS, N_SWITCHES, FIRST_DIRECTION = range(8)
+LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS, FIRST_DIRECTION = range(7)
 """Entries of the options; `KEEP` is 0 where the path is not kept for a walk back. The directions of the switches come
 last (see `CompiledEquations.directions`)."""
 
@@ -211,7 +211,7 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             path.times[r, LENGTH] = h
             path.methods[r] = method
             switched = False
-            if options[N_SWITCHES] > 0 and crossed(problem, until, address(room.new)):
+            if options.size > FIRST_DIRECTION and crossed(problem, until, address(room.new)):
                 found = cut_step(problem.address, stop, r)
                 if found < 0:
                     return r, method, -found

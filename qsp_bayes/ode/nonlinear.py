@@ -20,9 +20,9 @@ from qsp_bayes.ode.integration import (
     AUTOMATIC,
     CHATTERING,
     FINE,
+    FIRST_DIRECTION,
     FULL,
     METHOD,
-    N_SWITCHES,
     NO_STEADY_STATE,
     NOT_FINITE,
     STIFF,
@@ -83,7 +83,7 @@ class Problem(NamedTuple):
         1 for a state that takes part in steady states, 0 for an accumulator.
     tolerances : (1 + n,) float
         rtol, then atol by state.
-    options : (7 + switch,) int
+    options : (6 + switch,) int
         See `integration`.
     values, initial : (parameter, row), (state, row)
     steps, codes : (step, 2 + n) float, (step, 7) int
@@ -231,7 +231,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     start_state(problem, codes[first, ROW], r)
     if not leave(problem, r):
         return r, NOT_FINITE
-    s, switching, in_a_row = first, problem.options[N_SWITCHES] > 0, 0
+    s, switching, in_a_row = first, problem.options.size > FIRST_DIRECTION, 0
     if switching:
         use_row(problem, codes[first, ROW])
         read_sides(problem, t, at(problem.path.states, r))
@@ -403,7 +403,7 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
     zero(room.u_bar)
     zero(room.p_bar)
     following = 0.0  # lam . dx/dt at the start of what comes after a step
-    stop, worked, switching = last - 1, True, problem.options[N_SWITCHES] > 0
+    stop, worked, switching = last - 1, True, problem.options.size > FIRST_DIRECTION
     while stop >= first:
         start = first_of_segment(codes, stop, first)
         use_row(problem, codes[stop, ROW])

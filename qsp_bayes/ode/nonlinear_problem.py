@@ -6,7 +6,7 @@ import numpy as np
 
 from qsp_bayes.ode import nonlinear
 from qsp_bayes.ode.field import FUNCTIONS, SWITCH_FUNCTIONS, Field
-from qsp_bayes.ode.integration import AUTONOMOUS, LOCF, N_FACTORS, N_SWITCHES
+from qsp_bayes.ode.integration import AUTONOMOUS, FIRST_DIRECTION, LOCF, N_FACTORS
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.path import carve_path, carve_room
 from qsp_bayes.ode.record_table import (
@@ -130,7 +130,7 @@ def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
         float_table(address, VALUES).shape[0],
         integers(address, JACOBIAN_ROWS).size,
         integers(address, OPTIONS)[N_FACTORS],
-        integers(address, OPTIONS)[N_SWITCHES],
+        integers(address, OPTIONS).size - FIRST_DIRECTION,
     )
 
 

@@ -99,7 +99,6 @@ def nonlinear_states(
         False,  # what needs the path to be kept asks for it
         compiled.autonomous,
         compiled.n_factors,
-        len(symbolic.switches),
         *compiled.directions,
     ]
     by_cvodes = isinstance(solver, CVODES)

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Constant
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors
-from pytensor.scalar.basic import GE, GT, LE, LT
+from pytensor.scalar.basic import GE, GT, LE, LT, Maximum, Minimum
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Direction = Literal["up", "down", "both"]
 DIRECTIONS: Mapping[str, int] = MappingProxyType({"up": 1, "down": -1, "both": 0})
 
-ABOVE = (GT, GE)
-BELOW = (LT, LE)
+ABOVE, BELOW = (GT, GE, Maximum), (LT, LE, Minimum)
+"""Operations that ask whether their first argument is the larger one, or the smaller one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,9 @@ class Switch:
     states and the parameters: :math:`d\tau = -(g_x\,dx + g_p\,dp) / (g_t + g_x \dot x)`.
 
     In rates, and expressions that rates use, the name of the switch stands for 1 where the condition holds and for 0
-    where it does not: ``s.Vmax * s.induced``. A comparison of the same two sides, as in ``where(s.Cc > s.limit, ...)``
-    for the condition ``s.Cc - s.limit``, means the same.
+    where it does not: ``s.Vmax * s.induced``. A comparison of the same two sides means the same, as in
+    ``where(s.Cc > s.limit, ...)`` or ``maximum(s.Cc, s.limit)`` for the condition ``s.Cc - s.limit``. Any other way of
+    writing the condition into a rate is not recognised, and derivatives then miss that the rate jumps.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Switch:
 
 
 def by_sides(symbolic: SymbolicSystem) -> dict[str, TensorVariable]:
-    """Return dx/dt with comparisons that say what a switch says exchanged for its side.
+    """Return dx/dt with what says the same as a switch, comparisons, maxima and minima, exchanged for its side.
 
     Examples
     --------
@@ -109,19 +110,43 @@ def by_sides(symbolic: SymbolicSystem) -> dict[str, TensorVariable]:
     replaced: dict[TensorVariable, TensorVariable] = {}
     for variable in ancestors(list(derivatives.values())) if symbolic.switches else ():
         node = variable.owner
-        if node is None or not isinstance(node.op, Elemwise):
+        operation = node.op.scalar_op if node is not None and isinstance(node.op, Elemwise) else None
+        if not isinstance(operation, (*ABOVE, *BELOW)) or len(node.inputs) != 2:
             continue
-        if not isinstance(node.op.scalar_op, (*ABOVE, *BELOW)):
-            continue
-        above, below = node.inputs if isinstance(node.op.scalar_op, ABOVE) else node.inputs[::-1]
+        first, second = node.inputs if isinstance(operation, ABOVE) else node.inputs[::-1]
         for switch in symbolic.switches.values():
-            if equal(above - below, switch.when):
-                replaced[variable] = pt.gt(switch.side, 0.5)
-            elif equal(below - above, switch.when):
-                replaced[variable] = pt.lt(switch.side, 0.5)
+            for larger, smaller, holds in (
+                (first, second, pt.gt(switch.side, 0.5)),
+                (second, first, pt.lt(switch.side, 0.5)),
+            ):
+                if variable not in replaced and equal(larger - smaller, switch.when):
+                    meant = holds
+                    if isinstance(operation, Maximum):
+                        meant = pt.switch(holds, first, second)
+                    elif isinstance(operation, Minimum):
+                        meant = pt.switch(holds, second, first)
+                    replaced[variable] = pt.cast(meant, variable.type.dtype)
     if not replaced:
         return derivatives
     return dict(zip(derivatives, clone_replace(list(derivatives.values()), replaced), strict=True))
+
+
+def check_read(symbolic: SymbolicSystem) -> None:
+    """Raise where nothing depends on the side of a switch that changes no state.
+
+    Raises
+    ------
+    MechanismError
+        Naming the switch.
+    """
+    read = set(ancestors([*symbolic.expressions.values(), *by_sides(symbolic).values()]))
+    for name, switch in symbolic.switches.items():
+        if not switch.change and switch.side not in read:
+            raise MechanismError(
+                f"switch {name!r} has no effect: it changes no state, and no rate reads it. Write s.{name} in a rate, "
+                "which is 1 where its condition holds and 0 elsewhere, or a comparison of exactly the two sides of the "
+                "condition; another way of writing the comparison is not recognised."
+            )
 
 
 def equal(first: TensorVariable, second: TensorVariable) -> bool:

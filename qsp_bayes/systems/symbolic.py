@@ -13,7 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.scope import Scope
-from qsp_bayes.systems.switch import Direction
+from qsp_bayes.systems.switch import Direction, check_read
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -94,7 +94,7 @@ def symbolic(system: System) -> SymbolicSystem:
     Raises
     ------
     MechanismError
-        For an unknown name, an algebraic loop, or an accumulator that drives a rate.
+        For an unknown name, an algebraic loop, an accumulator that drives a rate, or a switch without effect.
     """
     scope = Scope(system)
     rates = {p.name: scope.evaluate(p.rate, f"process {p.name!r}") for p in system.processes}
@@ -120,7 +120,7 @@ def symbolic(system: System) -> SymbolicSystem:
                 "Give it another name."
             )
         scope.refuse_sides(scope.output(name), f"output {name!r}")
-    return SymbolicSystem(
+    graphs = SymbolicSystem(
         time=scope.time,
         states=scope.states,
         parameters=scope.parameters,
@@ -161,6 +161,8 @@ def symbolic(system: System) -> SymbolicSystem:
             for switch in system.switches
         },
     )
+    check_read(graphs)
+    return graphs
 
 
 def weighted_sum(terms: list[tuple[Any, TensorVariable]]) -> TensorVariable:
