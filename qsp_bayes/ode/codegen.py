@@ -256,7 +256,9 @@ def bodies_of_graphs(
         for function, outputs in (
             ("switches", found.functions), ("switch_slopes", found.slopes), ("change", found.changes)
         ):  # fmt: skip
-            bodies[function] = body(outputs, [f"out[{k}] = {{}}" for k in range(len(outputs))], {"flow": found.flow})
+            bodies[function] = body(
+                outputs, [f"out[{k}] = {{}}" for k in range(len(outputs))], {"flow": found.flow}
+            )
         for function, graphs, weights in (
             ("pull_switches", found.pull, {"v": found.v}),
             ("pull_change", found.pull_change, {"v": found.w}),

@@ -67,12 +67,25 @@ MAX_CHAIN = 100
 
 
 @kernel()
+def returns(problem, k, t, r, side):  # type: ignore[no-untyped-def]
+    """Whether the flow at row r of the path goes towards a side of switch k."""
+    field, room, path, rates = problem.field, problem.room, problem.path, problem.switch_room.slopes
+    slopes(field, t, at(path.states, r), room.p, room.u, address(room.F))
+    switch_slopes(field, t, at(path.states, r), room.p, address(room.F), address(rates))
+    return is_past(rates[k], 1.0 - side)
+
+
+@kernel()
 def dense_root(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
     """Where in a step, from 0 to 1, its dense output is first seen to be past switch k."""
     room, path, values = problem.room, problem.path, problem.switch_room.values
     side = room.p[problem.values.shape[0] + k]
-    low, high, x = 0.0, 1.0, 0.0
+    evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
+    if is_past(values[k], side) and not returns(problem, k, t, r, side):
+        return 0.0
+    low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
+        x = 0.5 * (low + high)
         for i in range(room.Y.size):
             room.Y[i] = (
                 rodas5p.dense(x, i, room.new[i], path, r)
@@ -84,9 +97,6 @@ def dense_root(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
             high = x
         else:
             low = x
-        x = 0.5 * (low + high)
-        if high == 0.0:
-            return 0.0
     return high
 
 
@@ -107,7 +117,12 @@ def step_of_length(problem, t, h, method, r):  # type: ignore[no-untyped-def]
 def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
     """Shorten the step at row r, which is past a switch, to end there; minus the status where it cannot be done."""
     field, room, path, switch_room = problem.field, problem.room, problem.path, problem.switch_room
-    values, past, rates, sides = switch_room.values, switch_room.past, switch_room.slopes, problem.values.shape[0]
+    values, past, rates, sides = (
+        switch_room.values,
+        switch_room.past,
+        switch_room.slopes,
+        problem.values.shape[0],
+    )
     t, h, method = path.times[r, START], path.times[r, LENGTH], path.methods[r]
     for k in range(values.size):
         if not math.isfinite(values[k]):
@@ -146,10 +161,10 @@ def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
             correction = -shift if reached else shift
             shift *= 4.0
         length += correction
+    if not t + high > t:
+        high = digits
     if tried != high and not step_of_length(problem, t, high, method, r):
         return -NOT_FINITE
-    if not t + high > t:
-        return AT_ONCE
     path.times[r, LENGTH] = high
     return FINE
 
@@ -181,7 +196,10 @@ def pass_switch(problem, r, k, caused, fires):  # type: ignore[no-untyped-def]
 @kernel()
 def fires(problem, k):  # type: ignore[no-untyped-def]
     """Whether states change where switch k is now crossed."""
-    direction, upward = problem.options[FIRST_DIRECTION + k], problem.room.p[problem.values.shape[0] + k] == 0.0
+    direction, upward = (
+        problem.options[FIRST_DIRECTION + k],
+        problem.room.p[problem.values.shape[0] + k] == 0.0,
+    )
     return direction == 0 or (direction == 1 and upward) or (direction == -1 and not upward)
 
 
@@ -189,11 +207,19 @@ def fires(problem, k):  # type: ignore[no-untyped-def]
 def settle(problem, stop, r):  # type: ignore[no-untyped-def]
     """Take row r of the path across the switch at which a step was cut, and across all that it is past then.
 
-    Returns the row after them, or minus the status. A switch whose function has not moved since it was passed is let
-    alone, on whichever side of 0 it was found; one that its own change takes back does not change states again.
+    Those that change no state come first, so that none of the changes goes unseen by them, then in order of the system.
+
+    Returns the row after them, or minus the status. Where the function of a switch has not moved since it was passed,
+    its sign is that of rounding, and the flow tells where it goes: on, or back at once, as with a ball that bounces.
+    One that its own change takes back does not change states again.
     """
     room, path, switch_room = problem.room, problem.path, problem.switch_room
-    values, past, seen, sides = switch_room.values, switch_room.past, switch_room.seen, problem.values.shape[0]
+    values, past, seen, sides = (
+        switch_room.values,
+        switch_room.past,
+        switch_room.seen,
+        problem.values.shape[0],
+    )
     which, t, own = problem.spans[stop, WHICH], path.times[r, START], np.int64(-1)
     evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
     for k in range(values.size):
@@ -202,18 +228,25 @@ def settle(problem, stop, r):  # type: ignore[no-untyped-def]
         arrived = which >= 0 and (k == which or is_past(values[k], room.p[sides + k]))
         past[k], seen[k] = 1.0 if arrived else 0.0, np.nan
     for _ in range(MAX_CHAIN):
-        for k in range(values.size):
-            if which < 0 and values[k] != seen[k] and is_past(values[k], room.p[sides + k]):
-                which = k
+        changes = which >= 0 and fires(problem, which)
+        for k in range(values.size if which < 0 or changes else 0):
+            side = room.p[sides + k]
+            if values[k] == seen[k] and returns(problem, k, t, r, 1.0 - side):
+                past[k] = 1.0
+            elif values[k] == seen[k] or not is_past(values[k], side):
+                continue
+            changes_states = k != own and fires(problem, k)
+            if which < 0 or (changes and not changes_states):
+                which, changes = k, changes_states
         if which < 0:
             return r
-        changes = which != own and fires(problem, which)
         r = pass_switch(problem, r, which, past[which] == 0.0, changes)
         if r < 0:
             return r
-        past[which], seen[which], own = 0.0, values[which], which if changes else np.int64(-1)
+        seen[which] = values[which] if past[which] > 0.0 else np.nan
+        past[which] = 0.0
+        own, which = which if changes else own, np.int64(-1)
         evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
-        which = np.int64(-1)
     return -CHATTERING
 
 

@@ -28,7 +28,9 @@ from qsp_bayes.ode.timeline import RECORD, TIME
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
 """Methods: Rodas5P is `STIFF`, Tsit5 `NONSTIFF`."""
 
-FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, CHATTERING = (np.int64(k) for k in range(7))
+FINE, IMPOSSIBLE, NOT_FINITE, TOO_SMALL, TOO_MANY, NO_STEADY_STATE, CHATTERING = (
+    np.int64(k) for k in range(7)
+)
 """How a subject's integration ended: doses that cannot be given; a state that is not finite; steps that became too
 small; more of them than allowed; a steady state that was not found; crossings of switches without end at one time."""
 FULL, SWITCHED = np.int64(7), np.int64(8)

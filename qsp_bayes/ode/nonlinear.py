@@ -128,8 +128,8 @@ class Problem(NamedTuple):
     switch_room: SwitchRoom
 
 
-# Few timelines have steady states, and few systems switches: see `periodic` and `crossing`, whose callbacks are compiled
-# when first called.
+# Few timelines have steady states, and few systems switches: see `periodic` and `crossing`, whose callbacks are
+# compiled when first called.
 find_steady_state = late("steady_state_nonlinear")
 find_steady_state_adjoint = late("steady_state_nonlinear_adjoint")
 settle = late("settle_nonlinear")
@@ -276,7 +276,8 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
         problem.path.times[r, START] = t
         arrive(problem, stop, r)
         if codes[stop, KIND] == PERIODIC:
-            result = find_steady_state(problem.address, stop, r)
+            # what data that are known do not have, `pm.set_data` may bring in
+            result = -NO_STEADY_STATE if switching else find_steady_state(problem.address, stop, r)
             if result < 0:
                 return r, -result
             r = result

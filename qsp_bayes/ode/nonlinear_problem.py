@@ -142,7 +142,9 @@ def read_problem(address):  # type: ignore[no-untyped-def]
     sizes, progress, subjects, failures, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
     steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
     path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
-    room, switch_room, waiting_steps, waiting_codes, _ = scratch_of(address, start(address, SCRATCH), sizes[1])
+    room, switch_room, waiting_steps, waiting_codes, _ = scratch_of(
+        address, start(address, SCRATCH), sizes[1]
+    )
     return nonlinear.Problem(
         address,
         read_field(address),

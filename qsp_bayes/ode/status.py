@@ -68,10 +68,9 @@ REASONS = (
     Reason(
         "chattering",
         "switches were crossed over and over at t = {time:g}{unit}",
-        "(a) rates that drive the state back to a switch from both of its sides: give the switch two limits, one to go up "
-        "and a lower one to come down; (b) changes at switches that undo each other, or that meet their own condition "
-        "again: write them so that they lead away from it; (c) crossings ever closer to each other, as of a ball that "
-        "comes to rest",
+        "(a) rates that drive the state back to a switch from both of its sides: make them smooth functions of the "
+        "state; (b) changes at switches that undo each other, without end: write them so that they lead away from the "
+        "conditions; (c) crossings ever closer to each other, as of a ball that comes to rest",
     ),
 )
 """By the number of the status (see `integration`)."""

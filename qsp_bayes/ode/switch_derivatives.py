@@ -1,4 +1,4 @@
-"""The graphs of what the solver evaluates where a system has switches: their functions and changes, both pulled back."""
+"""The graphs of what the solver evaluates where there are switches: functions and changes, both pulled back."""
 
 from __future__ import annotations
 

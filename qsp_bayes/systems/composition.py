@@ -86,7 +86,17 @@ def unbound_inputs(system: System, other: System) -> dict[str, str]:
 
 def rename(system: System, new_names: Mapping[str, str]) -> System:
     """Give other names to anything that has one: states, parameters, outputs, compartments, processes, switches."""
-    kinds = ("states", "parameters", "expressions", "inputs", "constants", "outputs", "doses", "processes", "switches")
+    kinds = (
+        "states",
+        "parameters",
+        "expressions",
+        "inputs",
+        "constants",
+        "outputs",
+        "doses",
+        "processes",
+        "switches",
+    )
     known = {kind: list(by_name(system, kind)) for kind in kinds}
     for name in new_names:
         if not any(name in names for names in known.values()):

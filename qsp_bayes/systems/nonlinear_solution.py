@@ -61,15 +61,17 @@ def check_switches(symbolic: SymbolicSystem, events: Events, by_cvodes: bool) ->
         return
     names = ", ".join(symbolic.switches)
     if len(symbolic.switches) > MAX_SWITCHES:
-        raise SolverError(f"the system has {len(symbolic.switches)} switches; at most {MAX_SWITCHES} can be solved.")
+        raise SolverError(
+            f"the system has {len(symbolic.switches)} switches; at most {MAX_SWITCHES} can be solved."
+        )
     if by_cvodes:
         raise SolverError(
             f"CVODES() does not solve systems with switches, and this one has {names}. Choose Rodas5P() or Automatic()."
         )
     if steady_doses(symbolic, events)[0]:
         raise SolverError(
-            f"the data ask for a steady state (SS), which is not found for systems with switches; this one has {names}. "
-            "Give the doses that led to it one by one (ADDL, II)."
+            "the data ask for a steady state (SS), which is not found for systems with switches; this one has "
+            f"{names}. Give the doses that led to it one by one (ADDL, II)."
         )
 
 

@@ -65,6 +65,7 @@ class Switch:
       has not been crossed.
     - At one time records act before a switch whose crossing has that very time: an observation there sees the states
       before the change.
+    - Of several switches that are crossed at one time the one that was declared first acts first.
     - A change that takes its own condition back (cell division: the mass is halved when it reaches a limit) does not
       act a second time, in whatever direction.
     - Conditions are looked at where steps end, as in all solvers that control their error: one that holds for a time

@@ -17,7 +17,9 @@ HIGH = Switch("high", lambda s: s.Cc - s.limit)
 DRUG = System(
     states={"central": "mg"},
     parameters={"CL": "L/h", "Vc": "L", "limit": "mg/L", "more": ""},
-    processes=[Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * (1 + s.more * s.high) * s.central)],
+    processes=[
+        Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * (1 + s.more * s.high) * s.central)
+    ],
     outputs={"Cc": Output("mg/L", lambda s: s.central / s.Vc)},
     doses={"central": DoseInto()},
     switches=[HIGH],
@@ -39,9 +41,9 @@ VALUES = {"CL": 1.5, "Vc": 5.0, "limit": 1.2, "more": 2.0}
 def events(**changes):
     zeros, evid = np.zeros(4, int), np.array([1, 0, 0, 0])
     found = Events(
-        subjects=("one",), compartments=("central",), outputs=("Cc",), subject=zeros, time=np.array([0.0, 1.0, 3.0, 6.0]),
-        evid=evid, compartment=evid - 1, amount=10.0 * evid, rate=0.0 * zeros, duration=0.0 * zeros,
-        interval=0.0 * zeros, additional=zeros, steady_state=zeros, occasion=zeros, output=-evid,
+        subjects=("one",), compartments=("central",), outputs=("Cc",), subject=zeros,
+        time=np.array([0.0, 1.0, 3.0, 6.0]), evid=evid, compartment=evid - 1, amount=10.0 * evid, rate=0.0 * zeros,
+        duration=0.0 * zeros, interval=0.0 * zeros, additional=zeros, steady_state=zeros, occasion=zeros, output=-evid,
         occasion_subject=np.zeros(1, int), rows={"Cc": np.arange(1, 4)}, DV={"Cc": np.zeros(3)},
     )  # fmt: skip
     return dataclasses.replace(found, **changes)
@@ -78,11 +80,10 @@ def test_composition_keeps_the_solution():
     values = {**VALUES, "kb": 0.2, "meal": 2.0}
     expected, _ = solved(both, values)
     alone, _ = solved(DRUG, VALUES)
-    assert expected[2] > alone[2] * 1.05
+    assert expected[2] < 0.9 * alone[2]
     renamed = both.rename(central="plasma", high="above", limit="threshold", meal="feeding", emptying="flush")
     new = {"limit": "threshold", "meal": "feeding"}
-    found, _ = solved(renamed, {new.get(name, name): value for name, value in values.items()}, compartments=("plasma",))
-    np.testing.assert_array_equal(found, solved(renamed, {new.get(n, n): v for n, v in values.items()}, compartments=("plasma",))[0])
+    found, _ = solved(renamed, {new.get(n, n): v for n, v in values.items()}, compartments=("plasma",))
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     fixed = both.fix(limit=1.2, meal=2.0)
     rest = {name: value for name, value in values.items() if name not in ("limit", "meal")}
@@ -117,7 +118,7 @@ def test_what_is_written_like_the_condition_is_its_side():
             Process("a", {"A": -1}, lambda s: s.k * pt.where(s.limit < s.A, s.A, 2 * s.A)),
             Process("b", {"B": 1}, lambda s: s.k * pt.maximum(s.limit, s.A)),
             Process("c", {"C": 1}, lambda s: s.k * pt.minimum(s.A, s.limit)),
-            Process("d", {"D": 1}, lambda s: s.k * pt.where(s.A > 2 * s.limit, s.A, s.limit)),
+            Process("d", {"D": 1}, lambda s: s.k * pt.where(2 * s.limit < s.A, s.A, s.limit)),
         ],
         switches=[Switch("high", lambda s: s.A - s.limit)],
     )
@@ -152,7 +153,7 @@ def test_conservation_leaves_out_what_switches_change():
         (Switch("CL", lambda s: s.Cc - s.limit), MechanismError, "'CL' stands among parameters and among switches"),
         (Switch("high", lambda s: s.Cc - s.limits), MechanismError, "Did you mean 'limit'"),
         (Switch("high", lambda s: s.Cc - s.limit * s.high), MechanismError, "only rates may do"),
-        (Switch("high", lambda s: s.Cc - s.limit, {"central": lambda s: s.high * s.central}), MechanismError, "only rates"),
+        (Switch("high", lambda s: s.t, {"central": lambda s: s.high * s.central}), MechanismError, "only rates"),
     ],
 )  # fmt: skip
 def test_switch_that_does_not_fit(switch, error, words):
@@ -177,18 +178,26 @@ def test_switch_that_is_none():
 
 
 def test_switch_that_nothing_reads():
-    unread = Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * pt.where(s.Cc / s.limit > 1, 2.0, 1.0) * s.central)
-    with pytest.raises(MechanismError, match="switch 'high' has no effect.*Write s.high in a rate"):
-        dataclasses.replace(DRUG, processes=[unread], parameters={"CL": "L/h", "Vc": "L", "limit": "mg/L"})
+    unread = Process(
+        "elimination",
+        {"central": -1},
+        lambda s: s.CL / s.Vc * pt.where(s.Cc / s.limit > 1, 2.0, 1.0) * s.central,
+    )
+    with pytest.raises(MechanismError, match=r"switch 'high' has no effect.*Write s\.high in a rate"):
+        dataclasses.replace(DRUG, processes=[unread])
 
 
 def test_solvers_that_do_not_fit():
-    with pytest.raises(SolverError, match="Linear.. solves systems without switches, and this one has high"):
+    with pytest.raises(
+        SolverError, match=r"Linear\(\) solves systems without switches, and this one has high"
+    ):
         solved(DRUG, VALUES, Linear())
-    with pytest.raises(SolverError, match="CVODES.. does not solve systems with switches, and this one has high"):
+    with pytest.raises(
+        SolverError, match=r"CVODES\(\) does not solve systems with switches, and this one has high"
+    ):
         solved(DRUG, VALUES, CVODES())
+    steady = np.array([1, 0, 0, 0])
     with pytest.raises(SolverError, match=r"a steady state \(SS\).* this one has high"):
-        steady = np.array([1, 0, 0, 0])
         solved(DRUG, VALUES, steady_state=steady, interval=12.0 * steady)
 
 
@@ -219,8 +228,8 @@ ENDLESS = dataclasses.replace(
     SLIDING,
     switches=[
         *SLIDING.switches,
-        Switch("up", lambda s: s.central - s.limit, {"central": lambda s: s.central - 2 * s.limit}),
-        Switch("down", lambda s: -s.central, {"central": lambda s: s.central + 2 * s.limit}),
+        Switch("up", lambda s: s.central - s.limit, {"central": lambda s: s.central - 5 * s.limit}),
+        Switch("down", lambda s: -s.central, {"central": lambda s: s.central + 5 * s.limit}),
     ],
 )
 

@@ -36,7 +36,8 @@ def events(times, doses=(), output="x", compartments=("x",), **changes):
         subjects=("one",), compartments=compartments, outputs=(output,), subject=zeros, time=time.astype(float),
         evid=evid, compartment=compartment, amount=amount, rate=rate, duration=0.0 * zeros, interval=0.0 * zeros,
         additional=zeros, steady_state=zeros, occasion=zeros, output=np.where(observed, 0, -1),
-        occasion_subject=np.zeros(1, int), rows={output: np.flatnonzero(observed)}, DV={output: np.zeros(observed.sum())},
+        occasion_subject=np.zeros(1, int), rows={output: np.flatnonzero(observed)},
+        DV={output: np.zeros(observed.sum())},
     )  # fmt: skip
     return dataclasses.replace(found, **changes)
 
@@ -107,7 +108,8 @@ RATES = {
 def by_two_speeds(k1, k2, limit, dose=10, times=TIMES, start=0):
     crossing = start + mp.log(dose / limit) / k1
     return [
-        dose * mp.exp(-k1 * (t - start)) if t < crossing else limit * mp.exp(-k2 * (t - crossing)) for t in times
+        dose * mp.exp(-k1 * (t - start)) if t < crossing else limit * mp.exp(-k2 * (t - crossing))
+        for t in times
     ]
 
 
@@ -135,7 +137,9 @@ def test_derivatives_by_dose_and_times_of_records():
 
 def test_without_the_switch_derivatives_miss_the_crossing():
     system = two_speeds(RATES["by the same comparison"])
-    found, *slopes = compiled(system, events(TIMES, [(0.0, 10.0)]), ["k1", "k2", "limit"], SOLVERS[1])(0.5, 0.2, 4.0)
+    found, *slopes = compiled(system, events(TIMES, [(0.0, 10.0)]), ["k1", "k2", "limit"], SOLVERS[1])(
+        0.5, 0.2, 4.0
+    )
     expected = slopes_of(by_two_speeds, [mp.mpf("0.5"), mp.mpf("0.2"), mp.mpf(4)], 6)
     close(found, by_two_speeds(0.5, 0.2, 4.0), 1e-6)
     assert slopes[2] == 0.0
@@ -257,7 +261,12 @@ BALL = System(
     outputs={"height": Output("m", lambda s: s.height)},
     time_unit="s",
     switches=[
-        Switch("bounce", lambda s: s.height, {"height": 0.0, "speed": lambda s: -s.kept * s.speed}, direction="down")
+        Switch(
+            "bounce",
+            lambda s: s.height,
+            {"height": 0.0, "speed": lambda s: -s.kept * s.speed},
+            direction="down",
+        )
     ],
 )
 
@@ -298,7 +307,12 @@ def test_growth_that_halves_itself_does_so_once_at_each_crossing():
             initial={"mass": 1.0},
             outputs={"mass": Output("pg", lambda s: s.mass)},
             switches=[
-                Switch("division", lambda s: s.mass - s.limit, {"mass": lambda s: s.mass / 2}, direction=direction)
+                Switch(
+                    "division",
+                    lambda s: s.mass - s.limit,
+                    {"mass": lambda s: s.mass / 2},
+                    direction=direction,
+                )
             ],
         )
 
@@ -312,7 +326,11 @@ def test_growth_that_halves_itself_does_so_once_at_each_crossing():
             return found
 
         agree(
-            system, events(TIMES, output="mass", compartments=()), {"k": 0.5, "limit": 3.0}, solution, SOLVERS[0]
+            system,
+            events(TIMES, output="mass", compartments=()),
+            {"k": 0.5, "limit": 3.0},
+            solution,
+            SOLVERS[0],
         )
 
 
@@ -422,7 +440,10 @@ def test_threshold_that_differs_between_records():
     system = two_speeds(RATES["by name"], switches=[HIGH])
     records, limits = events([1.0, 2.0, 3.0, 4.0], [(0.0, 10.0)]), pt.dvector("limits")
     values = system.solve(
-        records, {"k1": 0.1, "k2": 0.3, "limit": limits}, levels={"limit": "record"}, solver=Rodas5P(rtol=1e-11)
+        records,
+        {"k1": 0.1, "k2": 0.3, "limit": limits},
+        levels={"limit": "record"},
+        solver=Rodas5P(rtol=1e-11),
     )["x"]
     function = pytensor.function([limits], [values, pt.grad(values.sum(), limits)], mode="NUMBA")
     found, slopes = function([100.0, 100.0, 100.0, 1.0, 1.0])
@@ -435,16 +456,16 @@ AUTOINDUCTION = System(
     states={"central": "mg", "enzyme": "mg"},
     parameters={"vmax": "mg/h", "km": "mg", "kdeg": "1/h", "gain": "mg/h", "limit": "mg", "dump": ""},
     processes=[
-        Process("loss", {"central": -1}, lambda s: s.vmax * (1 + s.enzyme / s.km) * s.central / (s.km + s.central)),
+        Process(
+            "loss", {"central": -1}, lambda s: s.vmax * (1 + s.enzyme / s.km) * s.central / (s.km + s.central)
+        ),
         Process("turnover", {"enzyme": 1}, lambda s: s.gain * s.induced - s.kdeg * s.enzyme),
     ],
     outputs={"central": Output("mg", lambda s: s.central)},
     doses={"central": DoseInto()},
     switches=[
         Switch("induced", lambda s: s.central - s.limit),
-        Switch(
-            "full", lambda s: s.enzyme - 0.5 * s.km, {"enzyme": lambda s: s.dump * s.enzyme}
-        ),
+        Switch("full", lambda s: s.enzyme - 0.5 * s.km, {"enzyme": lambda s: s.dump * s.enzyme}),
     ],
 )
 VALUES = {"vmax": 2.0, "km": 4.0, "kdeg": 0.1, "gain": 0.8, "limit": 5.0, "dump": 0.3}
