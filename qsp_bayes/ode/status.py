@@ -49,7 +49,7 @@ REASONS = (
         "the step became too small to go on from t = {time:g}{unit}",
         "(a) a singularity: the state grows without bound at a finite time, or a rate stops being defined there; "
         "(b) a stiff system solved with Tsit5: leave `solver` out or choose Rodas5P; (c) a rate that jumps, which "
-        "should be a dose, a record or a smooth function",
+        "should be a dose, a record, a switch or a smooth function",
     ),
     Reason(
         "too many steps",

@@ -538,3 +538,74 @@ def test_any_speeds_and_limit(two_speeds_solved, k1, k2, limit):
     point = [mp.mpf(k1), mp.mpf(k2), mp.mpf(limit)]
     close(found, by_two_speeds(*point), 1e-7)
     close(slopes, slopes_of(by_two_speeds, point, 6), 1e-6)
+
+
+def test_many_crossings_in_several_subjects():
+    """A pendulum counts its passages and pays for each: far more rows than there is room for at first."""
+    system = System(
+        states={"x": "mg", "y": "mg", "count": ""},
+        parameters={"w": "1/h", "fee": ""},
+        processes=[
+            Process("a", {"x": 1}, lambda s: s.w * s.y),
+            Process("b", {"y": -1}, lambda s: s.w * s.x),
+        ],
+        initial={"x": 1.0},
+        outputs={"count": Output("", lambda s: s.count)},
+        accumulators=("count",),
+        switches=[
+            Switch("up", lambda s: s.x, {"count": lambda s: s.count + s.fee}),
+            Switch("down", lambda s: s.x, {"count": lambda s: s.count + s.w * s.t}, direction="down"),
+        ],
+    )
+    times, w = [10.0, 60.0], np.array([1.0, 2.0, 0.5])
+    one = events(times, output="count", compartments=())
+    repeated = {
+        name: np.tile(getattr(one, name), 3)
+        for name in ("time", "evid", "compartment", "amount", "rate", "duration", "interval", "additional",
+                     "steady_state", "output")
+    }  # fmt: skip
+    subject = np.repeat(np.arange(3), 2)
+    records = dataclasses.replace(
+        one, subjects=("a", "b", "c"), subject=subject, occasion=subject, occasion_subject=np.arange(3),
+        rows={"count": np.arange(6)}, DV={"count": np.zeros(6)}, **repeated,
+    )  # fmt: skip
+    speeds, fee = pt.dvector("w"), pt.dscalar("fee")
+    found = system.solve(records, {"w": speeds, "fee": fee}, solver=Rodas5P(rtol=1e-9))["count"]
+    values = pytensor.function([speeds, fee], found, mode="NUMBA")
+    both = pytensor.function([speeds, fee], [found, *pt.grad(found.sum(), [speeds, fee])], mode="NUMBA")
+    passages = [np.arange(np.pi / 2, speed * time, np.pi) for speed in w for time in times]
+    expected = [3.0 * passed[1::2].size + passed[::2].sum() for passed in passages]
+    np.testing.assert_allclose(values(w, 3.0), expected, rtol=1e-7)
+    with_gradient, by_speed, by_fee = both(w, 3.0)
+    np.testing.assert_array_equal(with_gradient, values(w, 3.0))
+    np.testing.assert_allclose(by_speed, 0.0, atol=1e-5)
+    assert by_fee == pytest.approx(sum(passed[1::2].size for passed in passages))
+
+
+def test_reset_starts_anew():
+    """At 3 all is reset: x is above the limit again, which nothing has crossed, and crosses it a second time."""
+    system = System(
+        states={"x": "mg", "given": "mg"},
+        parameters={"k": "1/h", "limit": "mg", "extra": "mg"},
+        processes=[Process("loss", {"x": -1}, lambda s: s.k * (2 - s.high) * s.x)],
+        initial={"x": 10.0},
+        outputs={"x": Output("mg", lambda s: s.x)},
+        doses={"x": DoseInto()},
+        switches=[
+            HIGH,
+            Switch("low", lambda s: s.limit - s.x, {"x": lambda s: s.x - s.extra}),
+            Switch("above", lambda s: s.x - s.limit, {"x": lambda s: s.x + 5 * s.extra}),
+        ],
+    )
+    records = events(TIMES, [(4.0, 0.0)])
+    records = dataclasses.replace(records, evid=np.where(records.time == 4.0, 3, records.evid))
+
+    def solution(k, limit, extra):
+        crossing, found = mp.log(10 / limit) / k, []
+        for t in TIMES:
+            since = t - 4 if t > 4 else t
+            after = (limit - extra) * mp.exp(-2 * k * (since - crossing))
+            found.append(10 * mp.exp(-k * since) if since < crossing else after)
+        return found
+
+    agree(system, records, {"k": 0.4, "limit": 5.0, "extra": 0.5}, solution, Rodas5P(rtol=1e-11))
