@@ -54,6 +54,7 @@ from qsp_bayes.ode.switching import (
     TIME_BAR,
     WHICH,
     crossing_code,
+    dense_flow,
     is_past,
 )
 from qsp_bayes.ode.table import WORD
@@ -76,28 +77,63 @@ def returns(problem, k, t, r, side):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def dense_root(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
-    """Where in a step, from 0 to 1, its dense output is first seen to be past switch k."""
+def look(problem, x, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Evaluate the dense output of the step at row r, into `Y`, and the functions of the switches there."""
+    room, path = problem.room, problem.path
+    for i in range(room.Y.size):
+        room.Y[i] = (
+            rodas5p.dense(x, i, room.new[i], path, r) if method == STIFF else tsit5.dense(x, i, h, path, r)
+        )
+    evaluate_switches(problem.field, t + x * h, address(room.Y), room.p, address(problem.switch_room.values))
+
+
+@kernel()
+def dense_root(problem, k, high, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Where in a step, from 0 to `high`, its dense output is first seen to be past switch k; at `high` it is."""
     room, path, values = problem.room, problem.path, problem.switch_room.values
     side = room.p[problem.values.shape[0] + k]
     evaluate_switches(problem.field, t, at(path.states, r), room.p, address(values))
     if is_past(values[k], side) and not returns(problem, k, t, r, side):
         return 0.0
-    low, high = 0.0, 1.0
+    low = 0.0
     for _ in range(BISECTIONS):
         x = 0.5 * (low + high)
-        for i in range(room.Y.size):
-            room.Y[i] = (
-                rodas5p.dense(x, i, room.new[i], path, r)
-                if method == STIFF
-                else tsit5.dense(x, i, h, path, r)
-            )
-        evaluate_switches(problem.field, t + x * h, address(room.Y), room.p, address(values))
+        look(problem, x, t, h, method, r)
         if is_past(values[k], side):
             high = x
         else:
             low = x
     return high
+
+
+@kernel()
+def turning_point(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Where in a step its dense output is past switch k although it is not at the end; 0 where it is not.
+
+    The function of the switch is followed to where it turns, if it comes nearer at the start and leaves at the end.
+    """
+    field, room, rates, values = (
+        problem.field,
+        problem.room,
+        problem.switch_room.slopes,
+        problem.switch_room.values,
+    )
+    side = room.p[problem.values.shape[0] + k]
+    low, high, x = 0.0, 1.0, 0.0
+    for trial in range(BISECTIONS):
+        look(problem, x, t, h, method, r)
+        if trial > 0 and is_past(values[k], side):
+            return x
+        dense_flow(problem, x, h, method == STIFF, r)
+        switch_slopes(field, t + x * h, address(room.Y), room.p, address(room.F), address(rates))
+        if is_past(rates[k], side):
+            low = x
+        elif trial == 0:
+            return 0.0
+        else:
+            high = x
+        x = 0.5 * (low + high)
+    return 0.0
 
 
 @kernel()
@@ -128,10 +164,13 @@ def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
         if not math.isfinite(values[k]):
             return -NOT_FINITE
         past[k] = 1.0 if is_past(values[k], room.p[sides + k]) else 0.0
+    for k in range(values.size):
+        if past[k] == 0.0:
+            past[k] = turning_point(problem, k, t, h, method, r)
     first, which = 2.0, np.int64(-1)
     for k in range(values.size):
         if past[k] > 0.0:
-            x = dense_root(problem, k, t, h, method, r)
+            x = dense_root(problem, k, past[k], t, h, method, r)
             if x < first:
                 first, which = x, k
     if which < 0:
@@ -140,7 +179,7 @@ def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
     if first == 0.0:
         return AT_ONCE
     side, digits = room.p[sides + which], 2.3e-16 * max(abs(t), abs(t + h))
-    low, high, length, tried, shift = 0.0, h, first * h, h, 2.0 * digits
+    low, high, length, tried, shift = 0.0, past[which] * h, first * h, h, 2.0 * digits
     for _ in range(MAX_TRIALS):
         if high - low <= 4.0 * digits:
             break

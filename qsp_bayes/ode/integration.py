@@ -22,7 +22,7 @@ from qsp_bayes.ode.field import at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import LENGTH, START
-from qsp_bayes.ode.switching import crossed
+from qsp_bayes.ode.switching import crossed, turns
 from qsp_bayes.ode.timeline import RECORD, TIME
 
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
@@ -213,7 +213,9 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             path.times[r, LENGTH] = h
             path.methods[r] = method
             switched = False
-            if options.size > FIRST_DIRECTION and crossed(problem, until, address(room.new)):
+            if options.size > FIRST_DIRECTION and (
+                crossed(problem, until, address(room.new)) or turns(problem, t, h, method == STIFF, r)
+            ):
                 found = cut_step(problem.address, stop, r)
                 if found < 0:
                     return r, method, -found

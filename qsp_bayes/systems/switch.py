@@ -68,9 +68,8 @@ class Switch:
     - Of several switches that are crossed at one time the one that was declared first acts first.
     - A change that takes its own condition back (cell division: the mass is halved when it reaches a limit) does not
       act a second time, in whatever direction.
-    - Conditions are looked at where steps end, as in all solvers that control their error: one that holds for a time
-      much shorter than a step may be missed. Where a crossing only touches zero, :math:`g_t + g_x \dot x = 0`, there is
-      no derivative.
+    - A condition that holds for a part of a step only is found where g has one turning point in the step; with several
+      it may be missed. Where g only touches zero, :math:`g_t + g_x \dot x = 0`, there is no derivative.
     - Crossings without end at one time make a subject fail, as `chattering`.
 
     Examples

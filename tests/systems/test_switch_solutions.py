@@ -609,3 +609,25 @@ def test_reset_starts_anew():
         return found
 
     agree(system, records, {"k": 0.4, "limit": 5.0, "extra": 0.5}, solution, Rodas5P(rtol=1e-11))
+
+
+@EVERY_SOLVER
+def test_peak_that_is_above_for_a_part_of_a_step(solver):
+    """A parabola, which the methods follow in a few long steps, tops the limit for a fiftieth of an hour."""
+    system = System(
+        states={"x": "mg", "y": "mg/h", "paid": "mg"},
+        parameters={"g": "mg/h^2", "y0": "mg/h", "limit": "mg"},
+        processes=[Process("rise", {"x": 1}, lambda s: s.y), Process("bend", {"y": -1}, lambda s: s.g)],
+        initial={"y": lambda s: s.y0},
+        outputs={"paid": Output("mg", lambda s: s.paid)},
+        switches=[
+            Switch("above", lambda s: s.x - s.limit, {"paid": lambda s: s.paid + s.y / s.y0 * s.limit})
+        ],
+    )
+
+    def solution(g, y0, limit):
+        crossing = (y0 - mp.sqrt(y0**2 - 2 * g * limit)) / g
+        return [0, (y0 - g * crossing) / y0 * limit]
+
+    values = {"g": 2.0, "y0": 8.0, "limit": 15.9999}
+    agree(system, events([3.0, 8.0], output="paid", compartments=()), values, solution, solver, 1e-7, 1e-6)
