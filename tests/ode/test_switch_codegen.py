@@ -6,10 +6,12 @@ import mpmath as mp
 import numpy as np
 import pytensor.tensor as pt
 import pytest
+from pytensor.graph.traversal import graph_inputs
 
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.codegen import EVERY_SIGNATURE, fingerprint
 from qsp_bayes.ode.compiled import NEVER, compile_equations
+from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.equations import Equations, Switching
 
 
@@ -120,3 +122,30 @@ def test_refusals():
     unknown = Switching(first.side, pt.erfinv(first.when))
     with pytest.raises(SolverError, match="switch 'first'"):
         fingerprint(Equations(*given, {"first": unknown, "second": second}))
+
+
+def test_constants_are_taken_out_of_switches_and_sides_are_none():
+    plain = equations()
+    found, values = with_constants(plain)
+    assert {switch.side for switch in plain.switches.values()}.isdisjoint(graph_inputs(values))
+    numbers = dict(zip(plain.variables, (0.7, 1.3, 0.4, 0.9, 1.7), strict=True))
+    numbers |= {switch.side: 0.25 + k for k, switch in enumerate(plain.switches.values())}
+    worked_out = [value.eval(numbers, on_unused_input="ignore") for value in values]
+    constants = dict(zip(found.parameters.values(), worked_out, strict=True))
+    assert list(found.switches) == list(plain.switches)
+    for name, switch in found.switches.items():
+        before = plain.switches[name]
+        assert (switch.direction, switch.side, list(switch.change)) == (
+            before.direction, before.side, list(before.change)
+        )  # fmt: skip
+        for new, old in zip(
+            [switch.when, *switch.change.values()], [before.when, *before.change.values()], strict=True
+        ):
+            assert not {*plain.parameters.values()} & {*graph_inputs([new])} - {*found.parameters.values()}
+            expected = old.eval(numbers, on_unused_input="ignore")
+            assert new.eval(numbers | constants, on_unused_input="ignore") == pytest.approx(
+                expected, rel=1e-14
+            )
+    for state, slope in found.derivatives.items():
+        expected = plain.derivatives[state].eval(numbers, on_unused_input="ignore")
+        assert slope.eval(numbers | constants, on_unused_input="ignore") == pytest.approx(expected, rel=1e-14)

@@ -11,7 +11,7 @@ from qsp_bayes.data.events import Events
 from qsp_bayes.errors import MechanismError, SolverError, UnitsError
 from qsp_bayes.ode.solvers import CVODES, Linear, Tsit5
 from qsp_bayes.systems import DoseInto, Output, Process, Switch, System
-from qsp_bayes.systems.nonlinear_solution import equations_of
+from qsp_bayes.systems.switch import by_sides
 
 HIGH = Switch("high", lambda s: s.Cc - s.limit)
 DRUG = System(
@@ -122,10 +122,10 @@ def test_what_is_written_like_the_condition_is_its_side():
         ],
         switches=[Switch("high", lambda s: s.A - s.limit)],
     )
-    equations = equations_of(system.symbolic())
-    (side,) = [switch.side for switch in equations.switches.values()]
-    roots = [*equations.states.values(), *equations.parameters.values(), side]
-    rates = pytensor.function(roots, list(equations.derivatives.values()), on_unused_input="ignore")
+    symbolic = system.symbolic()
+    side = symbolic.switches["high"].side
+    roots = [*symbolic.states.values(), *symbolic.parameters.values(), side]
+    rates = pytensor.function(roots, list(by_sides(symbolic).values()), on_unused_input="ignore")
     above = rates(A=5.0, B=0.0, C=0.0, D=0.0, k=1.0, limit=3.0, high=1.0)
     across = rates(A=5.0, B=0.0, C=0.0, D=0.0, k=1.0, limit=3.0, high=0.0)
     np.testing.assert_array_equal(above, [-5.0, 5.0, 3.0, 3.0])
