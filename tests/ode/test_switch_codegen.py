@@ -138,9 +138,10 @@ def test_constants_are_taken_out_of_switches_and_sides_are_none():
         assert (switch.direction, switch.side, list(switch.change)) == (
             before.direction, before.side, list(before.change)
         )  # fmt: skip
-        for new, old in zip(
+        graphs = zip(
             [switch.when, *switch.change.values()], [before.when, *before.change.values()], strict=True
-        ):
+        )
+        for new, old in graphs:
             assert not {*plain.parameters.values()} & {*graph_inputs([new])} - {*found.parameters.values()}
             expected = old.eval(numbers, on_unused_input="ignore")
             assert new.eval(numbers | constants, on_unused_input="ignore") == pytest.approx(
