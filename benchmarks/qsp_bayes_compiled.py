@@ -23,7 +23,7 @@ ABSENT = np.zeros((0, 0))
 
 
 class Found:
-    """States of all subjects and the gradient of their sum; all sensitivities only when an error is judged by them.
+    """States of all subjects and the gradient of one sum; all sensitivities only when an error is judged by them.
 
     qsp_bayes takes gradients in reverse mode, at a cost that does not depend on the number of parameters. All
     sensitivities come from one gradient for each time and state, which nothing but the judgement needs.
@@ -71,6 +71,11 @@ def constants_of(graphs: Sequence[Variable], rows: Mapping[Variable, Variable]) 
     return pt.stack([vectorize_graph(graph, rows) for graph in graphs])
 
 
+def weights_of(n: int) -> np.ndarray:
+    """Weights of the states in the sum whose gradient is taken: all different, for their plain sum may be conserved."""
+    return np.arange(1, n + 1) / n
+
+
 def qsp_bayes_compiled(
     problem: Problem, solver: Adaptive, *, sensitivities: bool
 ) -> Callable[[float, np.ndarray], Found]:
@@ -102,7 +107,7 @@ def qsp_bayes_compiled(
     shape = problem.subjects, len(problem.times)
     observed = np.flatnonzero(evid == 0).reshape(shape)
     parameters = np.ascontiguousarray(problem.values.T)
-    one_sum = np.ones((n, len(records)))
+    one_sum = np.repeat(weights_of(n)[:, None], len(records), axis=1)
 
     def solve(rtol: float, atol: np.ndarray) -> Found:
         asked = np.array([rtol, *[-1.0] * n])

@@ -34,7 +34,7 @@ def wide(problem: Problem, block: int) -> Problem:
 @pytest.mark.parametrize("name", MAKERS)
 def test_wide_draws_are_right_or_fail(name: str) -> None:
     from benchmarks.cvodes_compiled import cvodes_compiled
-    from benchmarks.qsp_bayes_compiled import qsp_bayes_compiled
+    from benchmarks.qsp_bayes_compiled import qsp_bayes_compiled, weights_of
     from qsp_bayes.ode.solvers import Automatic
 
     failed, unknown, wrong, worst, worst_gradient = 0, 0, [], 0.0, 0.0
@@ -45,8 +45,8 @@ def test_wide_draws_are_right_or_fail(name: str) -> None:
         exact, sensitivities = cvodes_compiled(
             problem, sensitivities=True, method="BDF", correction="staggered", controlled=True
         )(1e-10, 1e-14 * (largest + largest.max(axis=1, keepdims=True)) + 1e-300)
-        gradient = sensitivities.sum(axis=(1, 2)) * problem.values
-        size = (np.abs(sensitivities) * problem.values[:, None, None]).sum(axis=(1, 2))
+        weighted = sensitivities * weights_of(len(problem.states))[:, None] * problem.values[:, None, None]
+        gradient, size = weighted.sum(axis=(1, 2)), np.abs(weighted).sum(axis=(1, 2))
 
         ours_fails = np.isnan(found.states).any(axis=(1, 2))
         theirs_fails = ~np.isfinite(exact).all(axis=(1, 2)) | ~np.isfinite(gradient).all(axis=1)
