@@ -66,7 +66,9 @@ class Kernel:
 
     def __init__(self, op: BatchSolve, inputs: Sequence[Variable]) -> None:
         self.op, self.adjoint = op, op.adjoint()
-        self.constants = {k: np.array(x.data, order="C") for k, x in enumerate(inputs) if isinstance(x, Constant)}
+        self.constants = {
+            k: np.array(x.data, order="C") for k, x in enumerate(inputs) if isinstance(x, Constant)
+        }
         self.variables = [k for k in range(len(inputs)) if k not in self.constants]
         self.differentiable = [k for k in self.variables if k < op.derivatives]
         self.types = {k: inputs[k].type for k in self.variables}
