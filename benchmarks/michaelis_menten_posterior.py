@@ -45,7 +45,7 @@ SEED = 1
 TARGET_ACCEPT = 0.99
 STAN_TOLERANCE = 1e-6
 """Relative and absolute: the default of `ode_rk45`."""
-SAMPLING: dict[str, Any] = {"warmup": 1000, "draws": 1000, "chains": 4}
+SAMPLING: dict[str, Any] = {"warmup": 500, "draws": 500, "chains": 2}
 REPEATS = 3
 QUANTILES = (0.05, 0.5, 0.95)
 
