@@ -50,8 +50,9 @@ def worst_ess(draws: Mapping[str, np.ndarray]) -> float:
 class Nutpie:
     """A PyMC model compiled and sampled by nutpie."""
 
-    def __init__(self, model: pm.Model) -> None:
+    def __init__(self, model: pm.Model, target_accept: float = TARGET_ACCEPT) -> None:
         self.compiled: Any = nutpie.compile_pymc_model(model)
+        self.target_accept = target_accept
         self.names = list(self.compiled.coords["unconstrained_parameter"])
 
     def sample(self, *, seed: int, warmup: int, draws: int, chains: int) -> Run:
@@ -63,7 +64,7 @@ class Nutpie:
             draws=draws,
             chains=chains,
             cores=1,
-            target_accept=TARGET_ACCEPT,
+            target_accept=self.target_accept,
             progress_bar=False,
             save_warmup=False,
         )
@@ -117,7 +118,8 @@ class MissingPeerError(Exception):
 class StanProgram:
     """A Stan program and its data, in a process of its own: pystan starts servers and forks."""
 
-    def __init__(self, program: str, data: Mapping[str, Any]) -> None:
+    def __init__(self, program: str, data: Mapping[str, Any], target_accept: float = TARGET_ACCEPT) -> None:
+        self.target_accept = target_accept
         if find_spec("stan") is None:
             raise MissingPeerError("pystan is not installed (pip install -e .[bench])")
         if shutil.which("g++") is None and shutil.which("clang++") is None:
@@ -142,7 +144,9 @@ class StanProgram:
 
     def sample_from(self, starts: list[dict[str, Any]], *, seed: int, warmup: int, draws: int) -> Run:
         """Sample one chain from each start; the draws are the program's own."""
-        answer = self.ask(seed=seed, warmup=warmup, draws=draws, starts=starts, target_accept=TARGET_ACCEPT)
+        answer = self.ask(
+            seed=seed, warmup=warmup, draws=draws, starts=starts, target_accept=self.target_accept
+        )
         stan = {name: np.asarray(values) for name, values in answer["draws"].items()}
         return Run(answer["seconds"], answer["gradients"], stan)
 

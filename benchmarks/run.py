@@ -17,6 +17,7 @@ ROWS = {
     "nonlinear": "states and sensitivities of Michaelis-Menten, TMDD and PBPK, beside CVODES, diffrax and pm.ode",
     "six_subjects": "the posterior of a TMDD model, beside Stan",
     "growth": "compiling, solving and differentiating with 5 to 100 states",
+    "michaelis_menten_posterior": "posteriordb's Michaelis-Menten posterior, beside Stan's rk45",
     "scaling": "time per gradient and memory from 12 to 1200 subjects",
 }
 RESULTS = Path(__file__).parent / "results.json"

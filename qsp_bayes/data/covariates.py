@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -30,17 +30,29 @@ def covariate_columns(cells: Cells, covariates: Iterable[str] | None) -> tuple[s
 
 
 def carry_covariates(
-    cells: Cells, values: Mapping[str, np.ndarray], subject: np.ndarray, carry: str
+    cells: Cells,
+    values: Mapping[str, np.ndarray],
+    subject: np.ndarray,
+    time: np.ndarray,
+    carry: str,
+    interpolated: Collection[str],
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Fill missing cells of covariates within each subject, and say how many."""
+    """Fill missing cells of covariates within each subject, and say how many.
+
+    Those of `interpolated` covariates are filled linearly in time; before the first value and after the last they are
+    that value.
+    """
     carried, notes = {}, []
     for column, given in values.items():
         missing = int(np.isnan(given).sum())
         filled = given
-        if missing:
+        if missing and column in interpolated:
+            filled = interpolate(given, subject, time)
+        elif missing:
             by_subject = pd.Series(given).groupby(subject)
             first, then = ("bfill", "ffill") if carry == "nocb" else ("ffill", "bfill")
             filled = getattr(by_subject, first)().groupby(subject).transform(then).to_numpy()
+        if missing:
             cells.refuse(
                 np.isnan(filled),
                 column,
@@ -48,8 +60,23 @@ def carry_covariates(
                 "a number in at least one record of each subject",
                 "state the value, or leave the column out with covariates=[...]",
             )
-            notes.append(
-                f"{column}: {counted(missing, 'missing cell')} filled within the subject ({carry.upper()})"
-            )
+            way = "linearly in time" if column in interpolated else carry.upper()
+            notes.append(f"{column}: {counted(missing, 'missing cell')} filled within the subject ({way})")
         carried[column] = filled
     return carried, notes
+
+
+def interpolate(given: np.ndarray, subject: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Fill missing values linearly in time within each subject.
+
+    Examples
+    --------
+    >>> interpolate(np.array([np.nan, 1, np.nan, 4]), np.zeros(4), np.array([0.0, 1, 2, 4]))
+    array([1., 1., 2., 4.])
+    """
+    filled, known = given.copy(), ~np.isnan(given)
+    for label in np.unique(subject):
+        own = subject == label
+        if (own & known).any():
+            filled[own & ~known] = np.interp(time[own & ~known], time[own & known], given[own & known])
+    return filled

@@ -31,6 +31,7 @@ def read_nonmem(
     compartments: str | Mapping[Any, str] | None = None,
     covariates: Iterable[str] | None = None,
     carry: Literal["nocb", "locf"] = "nocb",
+    interpolated: Iterable[str] = (),
     name: str | None = None,
     title: str = "",
     provenance: Provenance = Provenance(),  # noqa: B008 (frozen)
@@ -64,6 +65,9 @@ def read_nonmem(
         How covariates go from record to record: the value of a record applies back to the record before it
         (next observation carried backward, NONMEM's convention), or forward (last observation carried
         forward). Missing cells are filled the same way, then from the other side, and counted in the notes.
+    interpolated : iterable of str
+        Covariates whose missing cells are filled linearly in time instead, for a system that goes on so between
+        records (its `interpolated`).
     name, title : str, optional
         The name is by default that of the file.
     provenance : Provenance, optional
@@ -121,7 +125,13 @@ def read_nonmem(
     )
 
     values = {column: cells.numbers(column) for column in chosen}
-    carried, more_notes = carry_covariates(cells, values, columns.subject, carry)
+    linearly = covariate_columns(cells, interpolated)
+    if strangers := [column for column in linearly if column not in chosen]:
+        cells.refuse_column(
+            strangers[0], "it is interpolated, but no covariate", f"one of {', '.join(chosen) or 'none'}",
+            "add it to covariates",
+        )  # fmt: skip
+    carried, more_notes = carry_covariates(cells, values, columns.subject, columns.TIME, carry, linearly)
     table = pd.DataFrame(
         {
             "ID": labels,

@@ -10,6 +10,7 @@ Examples
 Rodas5P(rtol=1e-08, atol=None, max_steps=100000)
 """
 
+from qsp_bayes.ode import jax_rewrites  # noqa: F401  registers them
 from qsp_bayes.ode.op import LinearSolve
 from qsp_bayes.ode.solvers import CVODES, Automatic, Linear, Rodas5P, Solver, Tsit5
 from qsp_bayes.ode.structure import LinearStructure

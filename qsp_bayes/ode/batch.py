@@ -63,13 +63,25 @@ class BatchSolve(Op):
         self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
     ) -> list[Variable]:
         """Return the derivatives of the sum of cotangent times states with respect to the first inputs."""
+        return self.adjoint()(*inputs, cotangent, *outputs[1:])
+
+    def adjoint(self) -> BatchAdjoint:
+        """Return the operation that goes back."""
         raise NotImplementedError
+
+    def with_memory(self, inputs: list[Any]) -> list[Any]:
+        """Return the inputs, arrays, with which solving also gives the memory that its adjoint reads."""
+        return inputs
 
 
 class BatchAdjoint(Op):
     """Base of their adjoints: derivatives of sum(cotangent * states) with respect to the first inputs of the solve."""
 
     derivatives: ClassVar[int]
+
+    def solve(self) -> BatchSolve:
+        """Return the operation that this one goes back over."""
+        raise NotImplementedError
 
     def make_node(self, *inputs: Any) -> Apply:
         """Take the inputs of the solve, the cotangent of its states, and its other outputs."""
@@ -88,7 +100,7 @@ def from_python(make: Callable[[Any], Any], of: Any) -> Any:
     """Return a compiled function that Python can call; those of graphs, which `make` makes, have no wrapper for it."""
     inner = make(of)
 
-    @numba_njit(final_function=True)
+    @numba_njit(final_function=True, nogil=True)
     def call(*inputs):  # type: ignore[no-untyped-def]
         return inner(*inputs)
 

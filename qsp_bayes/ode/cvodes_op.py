@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import generate_fallback_impl, numba_funcify
 
@@ -60,11 +60,9 @@ class CvodesSolve(BatchSolve):
         """Walk the timeline."""
         outputs[0][0] = cvodes_walk.solve(batch_of(self.compiled, inputs))
 
-    def go_back(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
-    ) -> list[Variable]:
-        """Solve again, with sensitivities."""
-        return CvodesAdjoint(self.compiled)(*inputs, cotangent)
+    def adjoint(self) -> BatchAdjoint:
+        """Return the operation that solves again, with sensitivities."""
+        return CvodesAdjoint(self.compiled)
 
 
 class CvodesAdjoint(BatchAdjoint):
@@ -90,6 +88,10 @@ class CvodesAdjoint(BatchAdjoint):
             self.last = point, traced
         found = cvodes_walk.gather(batch, traced, np.asarray(inputs[-1]))
         store(outputs, [getattr(found, name) for name in FLOAT_INPUTS])
+
+    def solve(self) -> BatchSolve:
+        """Return the operation that this one repeats."""
+        return CvodesSolve(self.compiled)
 
 
 @numba_funcify.register(CvodesSolve)

@@ -65,16 +65,29 @@ class NonlinearSolve(BatchSolve):
     ) -> list[Variable]:
         """Solve with the path kept, and walk it backward."""
         kept = [*inputs[:-1], with_path(inputs[-1])]
-        return NonlinearSolveAdjoint(self.compiled)(*kept, cotangent, *self(*kept)[1:])
+        return self.adjoint()(*kept, cotangent, *self(*kept)[1:])
+
+    def adjoint(self) -> BatchAdjoint:
+        """Return the operation that walks the path backward."""
+        return NonlinearSolveAdjoint(self.compiled)
+
+    def with_memory(self, inputs: list[Any]) -> list[Any]:
+        """Have the path kept."""
+        return [*inputs[:-1], keeping_path(inputs[-1])]
 
 
 def with_path(options: Variable) -> Variable:
     """Return the options with which the path is kept."""
     if isinstance(options, Constant):
-        numbers = np.array(options.data)
-        numbers[KEEP] = 1
-        return pt.constant(numbers)
+        return pt.constant(keeping_path(options.data))
     return pt.set_subtensor(options[KEEP], 1)
+
+
+def keeping_path(options: np.ndarray) -> np.ndarray:
+    """Return the numbers of the options with which the path is kept."""
+    numbers = np.array(options)
+    numbers[KEEP] = 1
+    return numbers
 
 
 @register_canonicalize
@@ -110,6 +123,10 @@ class NonlinearSolveAdjoint(BatchAdjoint):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
         store(outputs, from_python(adjoint, self.compiled)(*inputs))
+
+    def solve(self) -> BatchSolve:
+        """Return the operation that leaves the path."""
+        return NonlinearSolve(self.compiled)
 
 
 def functions_of(compiled: CompiledEquations) -> dict[int, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_and_cache_key
 
 from qsp_bayes.ode import callbacks
@@ -43,11 +43,9 @@ class LinearSolve(BatchSolve):
         """Run the compiled kernel."""
         store(outputs, from_python(solver, self.general)(*inputs))
 
-    def go_back(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangent: Variable
-    ) -> list[Variable]:
-        """Walk the trace backward."""
-        return LinearSolveAdjoint(self.general)(*inputs, cotangent, *outputs[1:])
+    def adjoint(self) -> BatchAdjoint:
+        """Return the operation that walks the trace backward."""
+        return LinearSolveAdjoint(self.general)
 
 
 class LinearSolveAdjoint(BatchAdjoint):
@@ -62,6 +60,10 @@ class LinearSolveAdjoint(BatchAdjoint):
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the compiled kernel."""
         store(outputs, from_python(adjoint, self.general)(*inputs))
+
+    def solve(self) -> BatchSolve:
+        """Return the operation that leaves the trace."""
+        return LinearSolve(self.general)
 
 
 def solver(general: bool) -> Any:

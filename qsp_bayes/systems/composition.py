@@ -39,6 +39,11 @@ def join(first: System, second: System) -> System:
             require_same_unit(b[name], a[name], f"{name!r} of {second.name!r} against {first.name!r}")
         return a | b
 
+    inputs = unbound_inputs(first, second) | unbound_inputs(second, first)
+    for name in inputs:
+        if name in first.inputs and name in second.inputs:
+            require_same_course(name, first, second)
+
     parameters = united(
         "parameters", "List it in `share` if it is one quantity, or rename one of them.", share
     )
@@ -53,13 +58,24 @@ def join(first: System, second: System) -> System:
         outputs=united("outputs", RENAME),
         doses=united("doses", RENAME),
         initial=united("initial", "Only the owner of a shared state says how it starts."),
-        inputs=unbound_inputs(first, second) | unbound_inputs(second, first),
+        inputs=inputs,
+        interpolated=tuple(name for name in inputs if name in {*first.interpolated, *second.interpolated}),
         constants=united("constants", RENAME),
         accumulators=tuple(dict.fromkeys([*first.accumulators, *second.accumulators])),
         shared=tuple(name for name in shared if not owns(first, name) and not owns(second, name)),
         share=tuple(share),
         scales={**second.scales, **first.scales},
     )
+
+
+def require_same_course(name: str, first: System, second: System) -> None:
+    """Refuse an input that only one of two systems interpolates."""
+    for one, other in ((first, second), (second, first)):
+        if name in one.interpolated and name not in other.interpolated:
+            raise MechanismError(
+                f"{one.name!r} interpolates its input {name!r} between records and {other.name!r} does not. "
+                "List it in `interpolated` of both or of neither, or rename one of them."
+            )
 
 
 def by_name(system: System, kind: str) -> dict[str, Any]:
@@ -148,6 +164,7 @@ def rename(system: System, new_names: Mapping[str, str]) -> System:
         accumulators=tuple(map(new, system.accumulators)),
         initial={name: translated(quantity) for name, quantity in keys(system.initial).items()},
         inputs=keys(system.inputs),
+        interpolated=tuple(map(new, system.interpolated)),
         constants=keys(system.constants),
         shared=tuple(map(new, system.shared)),
         share=tuple(map(new, system.share)),

@@ -30,6 +30,7 @@ def describe(system: System) -> dict[str, Any]:
         "parameters": dict(system.parameters),
         "scales": dict(system.scales),
         "inputs": dict(system.inputs),
+        "interpolated": list(system.interpolated),
         "constants": {name: [constant.value, constant.unit] for name, constant in system.constants.items()},
         "outputs": {name: output.unit for name, output in system.outputs.items()},
         "accumulators": list(system.accumulators),
@@ -55,7 +56,10 @@ def card(system: System) -> str:
     units = {
         "States": system.states,
         "Parameters": system.parameters,
-        "Inputs": system.inputs,
+        "Inputs": {
+            f"{name} between records" if name in system.interpolated else name: unit
+            for name, unit in system.inputs.items()
+        },
         "Constants": {name: f"{c.value:g} {c.unit}" for name, c in system.constants.items()},
         "Outputs": {name: output.unit for name, output in system.outputs.items()},
     }

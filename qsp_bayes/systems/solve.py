@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.solvers import Adaptive, Automatic, Linear, Solver
+from qsp_bayes.systems.interpolation import ramps, with_ramps
 from qsp_bayes.systems.linear import linear_form
 from qsp_bayes.systems.linear_solution import linear_states
 from qsp_bayes.systems.nonlinear_solution import nonlinear_states
@@ -61,7 +62,8 @@ def solve(
     symbolic = system.symbolic()
     values = given_values(symbolic, events, params, covariates or {})
     unfed: dict[str, Level] = {name: "record" for name in symbolic.inputs if name not in (covariates or {})}
-    table = ParameterTable.build(events, values, {**unfed, **(levels or {})})
+    symbolic, values, levels = with_ramps(symbolic, events, values, {**unfed, **(levels or {})})
+    table = ParameterTable.build(events, values, levels)
     wanted = tuple(name for name in symbolic.outputs if name in events.rows)
     observed = states_of(symbolic, wanted)
     form = linear_form(symbolic)
@@ -86,7 +88,7 @@ def solve(
 
 def default_solver(symbolic: SymbolicSystem) -> Solver:
     """Return the solver that a system gets where none is chosen: `Linear` if it is linear, else `Automatic`."""
-    return Automatic() if linear_form(symbolic) is None else Linear()
+    return Automatic() if linear_form(ramps(symbolic).symbolic) is None else Linear()
 
 
 def given_values(

@@ -70,6 +70,8 @@ class SymbolicSystem:
     accumulators : tuple of str
         States that appear in no rate.
     switches : dict of str to SymbolicSwitch
+    interpolated : tuple of str
+        Inputs that go linearly from record to record. Rates hold them as they are: see `interpolation`.
     """
 
     time: TensorVariable
@@ -85,6 +87,7 @@ class SymbolicSystem:
     deliveries: Mapping[str, tuple[Delivery, ...]]
     accumulators: tuple[str, ...]
     switches: Mapping[str, SymbolicSwitch]
+    interpolated: tuple[str, ...]
 
 
 @functools.lru_cache(maxsize=128)
@@ -160,6 +163,7 @@ def symbolic(system: System) -> SymbolicSystem:
             )
             for switch in system.switches
         },
+        interpolated=tuple(system.interpolated),
     )
     check_read(graphs)
     return graphs

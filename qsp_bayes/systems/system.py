@@ -50,6 +50,9 @@ class System:
         state; 0 where left out.
     inputs : mapping of str to str
         Units of quantities that come from elsewhere: from another system through ``+``, or from a covariate.
+    interpolated : sequence of str
+        Inputs that go linearly from record to record in rates, and are constant before the first record and after the
+        last. Other inputs are constant from one record to the next, as are parameters that change with the record.
     switches : sequence of Switch
         Conditions at which a rate jumps or bends, or states change.
     constants : mapping of str to Constant
@@ -100,6 +103,7 @@ class System:
     accumulators: Sequence[str] = ()
     initial: Mapping[str, Quantity | float] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    interpolated: Sequence[str] = ()
     constants: Mapping[str, Constant] = field(default_factory=dict)
     shared: Sequence[str] = ()
     share: Sequence[str] = ()
@@ -158,6 +162,7 @@ class System:
             *((f"doses into {name!r}", reached, self.states, "states") for name, reached in routes.items()),
             ("accumulators", self.accumulators, self.states, "states"),
             ("initial", self.initial, self.states, "states"),
+            ("interpolated", self.interpolated, self.inputs, "inputs"),
             ("shared", self.shared, self.states, "states"),
             ("share", self.share, self.parameters, "parameters"),
             ("scales", self.scales, self.parameters, "parameters"),
