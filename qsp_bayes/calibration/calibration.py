@@ -24,6 +24,7 @@ from qsp_bayes.calibration.variables import Variables, require_priors
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.subjects import Subjects
+from qsp_bayes.ode.threads import threads, usable_cores
 from qsp_bayes.systems.system import System
 
 DIMS = {"population": None, "subject": "subject", "occasion": "occasion", "record": "record"}
@@ -197,7 +198,8 @@ class Calibration:
         draws, tune, chains : int
             Draws kept and draws of adaptation, for each chain.
         cores : int, optional
-            Chains that run at the same time; the result does not depend on it.
+            Chains that run at the same time: all, or as many as there are cores, where left out. The result does not
+            depend on it.
         random_seed : int, optional
             The same seed gives the same result. Drawn, and recorded, where left out.
         target_accept : float
@@ -222,20 +224,26 @@ class Calibration:
 
         Notes
         -----
+        Cores that the chains leave idle go to the solves of nonlinear systems, whose subjects threads then share: two
+        chains on eight cores use up to four threads each, four chains on two cores one each, and the predictions after
+        sampling up to as many as there are cores. The result is the same to the last bit. Cores that the process is not
+        bound to, or that its control group does not grant, do not count.
+
         Interrupting (Ctrl-C) keeps the draws that the chains have made so far.
         """
         seed = int(np.random.default_rng().integers(2**31)) if random_seed is None else int(random_seed)
-        return fit(
-            self,
-            study,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            random_seed=seed,
-            target_accept=target_accept,
-            progressbar=progressbar,
-        )
+        with threads(usable_cores()):
+            return fit(
+                self,
+                study,
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                random_seed=seed,
+                target_accept=target_accept,
+                progressbar=progressbar,
+            )
 
     def simulate(
         self,
@@ -252,7 +260,7 @@ class Calibration:
         """Predict new individuals under regimens, with the uncertainty of the population.
 
         For each of `draws` posterior draws of the population, random effects of new individuals are drawn; the same
-        individuals receive every regimen.
+        individuals receive every regimen. A nonlinear system is solved by all usable cores.
 
         Parameters
         ----------
@@ -282,17 +290,18 @@ class Calibration:
         CalibrationError
             If the fit is not of this calibration, or the parts do not fit together.
         """
-        return simulate(
-            self,
-            fit,
-            {"regimen": regimens} if isinstance(regimens, Regimen) else dict(regimens),
-            subjects,
-            np.asarray(list(times), dtype=float),
-            draws=draws,
-            residual=residual,
-            change=dict(change or {}),
-            random_seed=random_seed,
-        )
+        with threads(usable_cores()):
+            return simulate(
+                self,
+                fit,
+                {"regimen": regimens} if isinstance(regimens, Regimen) else dict(regimens),
+                subjects,
+                np.asarray(list(times), dtype=float),
+                draws=draws,
+                residual=residual,
+                change=dict(change or {}),
+                random_seed=random_seed,
+            )
 
     def describe(self) -> dict[str, Any]:
         """Describe individuals, errors and fixed values as plain values, for metadata."""

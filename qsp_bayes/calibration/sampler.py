@@ -21,6 +21,7 @@ from qsp_bayes.calibration.resolve import Resolver
 from qsp_bayes.calibration.search import PRIOR_DRAWS, chooser, find_starts
 from qsp_bayes.calibration.start import explain_start
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.ode.threads import threads, usable_cores
 
 STATISTICS = {
     "diverging": "diverging",
@@ -67,6 +68,7 @@ def sample_posterior(
         If interrupted before every chain had made a draw to keep; later interruptions keep the draws.
     """
     start = time.perf_counter()
+    at_once, for_each = share_cores(chains, cores, usable_cores())
     # The data are constants while sampling: the compiled gradient then knows every shape.
     compiled = nutpie.compile_pymc_model(resolver.model, freeze_model=True)
     between = time.perf_counter()
@@ -75,7 +77,7 @@ def sample_posterior(
         draws=draws,
         tune=tune,
         chains=chains,
-        cores=cores,
+        cores=at_once,
         seed=random_seed,
         target_accept=target_accept,
         progress_bar=progressbar,
@@ -84,7 +86,8 @@ def sample_posterior(
         save_warmup=False,
     )
     try:
-        trace = sample(compiled)
+        with threads(for_each):
+            trace = sample(compiled)
     except (RuntimeError, ValueError) as error:
         reason = explain_start(resolver, random_seed, error)
         starts = find_starts(resolver, compiled.logp_func, random_seed)
@@ -98,7 +101,8 @@ def sample_posterior(
             "from the prior and by optimisation. Look at `diagnose(fit)`: it counts what cannot be solved.",
             stacklevel=4,
         )
-        trace = sample(dataclasses.replace(compiled, initial_point_func=chooser(starts)))
+        with threads(for_each):
+            trace = sample(dataclasses.replace(compiled, initial_point_func=chooser(starts)))
     posterior, statistics = trace["posterior"].to_dataset(), trace["sample_stats"].to_dataset()
     kept = complete_block(count_draws(posterior))
     if kept["draw"].stop == 0:
@@ -115,6 +119,31 @@ def sample_posterior(
         seconds_compiling=between - start,
         seconds_sampling=time.perf_counter() - between,
     )
+
+
+def share_cores(chains: int, cores: int | None, usable: int) -> tuple[int, int]:
+    """Choose how many chains run at once, and how many threads the solves of each of them may use.
+
+    Chains come first: they need not wait for each other. What they leave idle goes to the solves within them, and no
+    core gets two threads.
+
+    Parameters
+    ----------
+    chains : int
+    cores : int, optional
+        Chains that the user wants to run at once; as many as there are cores where left out.
+    usable : int
+        Cores that the process may use.
+
+    Examples
+    --------
+    >>> share_cores(chains=4, cores=None, usable=16), share_cores(chains=4, cores=None, usable=2)
+    ((4, 4), (2, 1))
+    >>> share_cores(chains=4, cores=1, usable=6)
+    (1, 6)
+    """
+    at_once = max(1, min(chains, usable if cores is None else cores))
+    return at_once, max(1, usable // at_once)
 
 
 def count_draws(posterior: xr.Dataset) -> np.ndarray:

@@ -47,6 +47,7 @@ from qsp_bayes.ode.switching import (
     read_sides,
 )
 from qsp_bayes.ode.switching import WHICH as WHICH_SWITCH
+from qsp_bayes.ode.threads import take_next
 from qsp_bayes.ode.timeline import (
     ANCHOR,
     AT_STOP,
@@ -93,14 +94,23 @@ class Problem(NamedTuple):
     spans : (step, 6) int
         Rows of the path that lead to such a step, end exclusive, and those of the periods of a steady state; or the
         row that holds an observation in between. Where there are switches the last columns are theirs: see `switching`.
-    subjects : (subject + 1, 3) int
-        Where the records and the steps of each subject begin, and how its integration ended.
+    subjects : (subject + 1, 4) int
+        Where the records and the steps of each subject begin, how its integration ended, and where its steps end
+        (-1 until it is solved).
     failures : (subject, 3) float
         Again how it ended; for a failure also when, and because of which state (see `status`).
-    progress : (3,) int
-        Subject and row of the path to go on from, and the steps of the subject so far.
+    queue : int
+        Address of the number of the next subject that a thread takes.
+    progress : (4,) int
+        Of this thread: row of the path to go on from, end of the rows that it may use, steps of the integration of the
+        subject so far, and of all subjects.
+    rooms : vector
+        All of the two rooms.
     out : (observed state, record)
         Results, or their cotangents on the way back.
+    shared : (record, parameter + state) float
+        Derivatives by values and initial states that each subject adds to rows that it shares with others, at the first
+        record that names the row; empty where none are shared.
     """
 
     address: int
@@ -118,15 +128,24 @@ class Problem(NamedTuple):
     spans: np.ndarray
     subjects: np.ndarray
     failures: np.ndarray
+    queue: int
     progress: np.ndarray
     path: Path
+    rooms: np.ndarray
     room: Room
     out: np.ndarray
     bar: Adjoints
+    shared: np.ndarray
     waiting_steps: np.ndarray
     waiting_codes: np.ndarray
     switch_room: SwitchRoom
 
+
+NEXT_ROW, END_ROW, STEPS, ALL_STEPS = range(4)
+"""Entries of the progress."""
+
+END_STEP = 3
+"""Column of the subjects, after those of `timeline`."""
 
 # Few timelines have steady states, and few systems switches: see `periodic` and `crossing`, whose callbacks are
 # compiled when first called.
@@ -220,7 +239,7 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
     steps, codes, room = problem.steps, problem.codes, problem.room
     zero(room.u)
     zero(room.scale)
-    problem.progress[2] = 0
+    problem.progress[STEPS] = 0
     method = problem.options[METHOD]
     if method == AUTOMATIC:
         method = STIFF
@@ -301,46 +320,58 @@ def note_failure(problem, i, r, status):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
+def solve_subject(problem, i):  # type: ignore[no-untyped-def]
+    """Solve a subject; False where the thread has no more room in the path, and the subject is left unsolved.
+
+    What it finds depends on nothing that other subjects have left in the room.
+    """
+    records, subjects, progress = problem.records, problem.subjects, problem.progress
+    first, last, start = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD], subjects[i, FIRST_STEP]
+    stop = start
+    zero(problem.rooms)
+    if subjects[i, FAILED] == FINE:
+        stop = expand(
+            records,
+            first,
+            last,
+            problem.steps,
+            problem.codes,
+            start,
+            problem.waiting_steps,
+            problem.waiting_codes,
+        )
+        if stop > start:
+            r, status = walk(problem, start, stop, progress[NEXT_ROW])
+            if status == FULL:
+                return False
+            if status == FINE:
+                progress[NEXT_ROW] = r
+            else:
+                note_failure(problem, i, r, status)
+            progress[ALL_STEPS] += progress[STEPS]
+    else:
+        problem.failures[i, WHEN] = records.time[first]
+        problem.failures[i, WHICH] = -1
+    if subjects[i, FAILED] != FINE:
+        problem.failures[i, HOW] = subjects[i, FAILED]
+        for n in range(first, last):
+            for q in range(problem.observed.size):
+                problem.out[q, n] = np.nan
+    subjects[i, END_STEP] = stop
+    return True
+
+
+@inlined_kernel()
 def forward(problem):  # type: ignore[no-untyped-def]
-    """Solve the subjects that are left; False where the path has no more room.
+    """Solve subjects until none is left to take, or the path has no more room.
 
     `problem.out` gets the states at the observation records; NaN for a subject that cannot be solved.
     """
-    records, subjects, progress = problem.records, problem.subjects, problem.progress
-    for i in range(progress[0], subjects.shape[0] - 1):
-        first, last, start = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD], subjects[i, FIRST_STEP]
-        stop, r = start, progress[1]
-        if subjects[i, FAILED] == FINE:
-            stop = expand(
-                records,
-                first,
-                last,
-                problem.steps,
-                problem.codes,
-                start,
-                problem.waiting_steps,
-                problem.waiting_codes,
-            )
-            if stop > start:
-                r, status = walk(problem, start, stop, r)
-                if status == FULL:
-                    progress[0] = i  # and the row stays where the subject began
-                    return False
-                if status == FINE:
-                    progress[1] = r
-                else:
-                    note_failure(problem, i, r, status)
-        else:
-            problem.failures[i, WHEN] = records.time[first]
-            problem.failures[i, WHICH] = -1
-        if subjects[i, FAILED] != FINE:
-            problem.failures[i, HOW] = subjects[i, FAILED]
-            for n in range(first, last):
-                for q in range(problem.observed.size):
-                    problem.out[q, n] = np.nan
-        subjects[i + 1, FIRST_STEP] = stop
-    progress[0] = subjects.shape[0] - 1
-    return True
+    i = take_next(problem.queue)
+    while i < problem.subjects.shape[0] - 1:
+        if problem.subjects[i, END_STEP] < 0 and not solve_subject(problem, i):
+            return
+        i = take_next(problem.queue)
 
 
 @inlined_kernel()
@@ -454,15 +485,63 @@ def walk_back(problem, first, last):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
+def set_apart(problem, first, last):  # type: ignore[no-untyped-def]
+    """Move what a subject, of records `first` to `last`, has added to rows that it shares to its own part of `shared`.
+
+    `bar.values` and `bar.initial` are the thread's own, then, and 0 again for its next subject.
+    """
+    rows, values, initial, n = (
+        problem.records.row,
+        problem.bar.values,
+        problem.bar.initial,
+        problem.values.shape[0],
+    )
+    for record in range(first, last):
+        row = rows[record]
+        if record > first and row == rows[record - 1]:
+            continue
+        for k in range(n):
+            problem.shared[record, k], values[k, row] = values[k, row], 0.0
+        for i in range(initial.shape[0]):
+            problem.shared[record, n + i], initial[i, row] = initial[i, row], 0.0
+
+
+@inlined_kernel()
+def add_shared(records, shared, values, initial):  # type: ignore[no-untyped-def]
+    """Add up what subjects have set apart, in their order: the sums depend on no thread."""
+    n = values.shape[0]
+    for record in range(shared.shape[0]):
+        row = records.row[record]
+        if (
+            record > 0
+            and row == records.row[record - 1]
+            and records.subject[record] == records.subject[record - 1]
+        ):
+            continue
+        for k in range(n):
+            values[k, row] += shared[record, k]
+        for i in range(initial.shape[0]):
+            initial[i, row] += shared[record, n + i]
+
+
+@inlined_kernel()
 def backward(problem):  # type: ignore[no-untyped-def]
-    """Add the derivatives of sum(cotangent * states) to `bar`; NaN for the rows of a subject that failed."""
+    """Add the derivatives of sum(cotangent * states) to `bar`, subject by subject until none is left to take.
+
+    They are NaN for the rows of a subject that failed.
+    """
     subjects, bar, records = problem.subjects, problem.bar, problem.records
-    for i in range(subjects.shape[0] - 1):
-        first, last = subjects[i, FIRST_STEP], subjects[i + 1, FIRST_STEP]
+    i = take_next(problem.queue)
+    while i < subjects.shape[0] - 1:
+        zero(problem.rooms)
+        first, last = subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]
         solved = subjects[i, FAILED] == FINE
-        if solved and last > first:
-            solved = walk_back(problem, first, last)
+        if solved and subjects[i, END_STEP] > subjects[i, FIRST_STEP]:
+            solved = walk_back(problem, subjects[i, FIRST_STEP], subjects[i, END_STEP])
         if not solved:
-            for n in range(subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD]):
+            for n in range(first, last):
                 for k in range(bar.values.shape[0]):
                     bar.values[k, records.row[n]] = np.nan
+        if problem.shared.size > 0:
+            set_apart(problem, first, last)
+        i = take_next(problem.queue)

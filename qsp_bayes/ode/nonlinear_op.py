@@ -16,11 +16,13 @@ from pytensor.tensor.rewriting.basic import register_canonicalize, register_spec
 from qsp_bayes.ode import nonlinear_callbacks as callbacks
 from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve, from_python, store
 from qsp_bayes.ode.compiled import CompiledEquations
+from qsp_bayes.ode.effort import effort_symbol
 from qsp_bayes.ode.field import FUNCTIONS, SWITCH_FUNCTIONS
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import KERNEL_VERSION, export
 from qsp_bayes.ode.lazy import bind
 from qsp_bayes.ode.nonlinear_problem import (
+    EFFORT,
     FIRST_ADJOINT,
     FIRST_FUNCTION,
     FLOAT_INPUTS,
@@ -28,6 +30,7 @@ from qsp_bayes.ode.nonlinear_problem import (
     OBSERVED,
     STATES,
     VALUES,
+    WORKER,
 )
 from qsp_bayes.ode.table import calling
 
@@ -129,12 +132,13 @@ class NonlinearSolveAdjoint(BatchAdjoint):
         return NonlinearSolve(self.compiled)
 
 
-def functions_of(compiled: CompiledEquations) -> dict[int, str]:
-    """Symbols of the generated functions, by the row of the table that gets their address."""
+def addresses_of(compiled: CompiledEquations, worker: str) -> dict[int, str]:
+    """Symbols of what the callbacks call or read by its address, by the row of the table that gets it."""
     names = [*FUNCTIONS, *SWITCH_FUNCTIONS]
-    return {
+    functions = {
         FIRST_FUNCTION + k: compiled.symbols[name] for k, name in enumerate(names) if name in compiled.symbols
     }
+    return {EFFORT: effort_symbol(compiled.name), WORKER: worker, **functions}
 
 
 def solver(compiled: CompiledEquations) -> Any:
@@ -145,8 +149,8 @@ def solver(compiled: CompiledEquations) -> Any:
         callbacks.settle_nonlinear,
     ):
         bind(callback)
-    symbol = export(callbacks.solve_nonlinear)
-    solve = calling(symbol, N_ROWS, STATES, (2, 1, 1, 1), functions_of(compiled))
+    addresses = addresses_of(compiled, export(callbacks.solve_subjects))
+    solve = calling(export(callbacks.solve_nonlinear), N_ROWS, STATES, (2, 1, 1, 1), addresses)
 
     @numba_njit
     def nonlinear_solve(*inputs):  # type: ignore[no-untyped-def]
@@ -159,8 +163,8 @@ def adjoint(compiled: CompiledEquations) -> Any:
     """Return the compiled function over the inputs of `NonlinearSolveAdjoint`."""
     bind(callbacks.steady_state_nonlinear_adjoint)
     bind(callbacks.pass_back_nonlinear)
-    symbol = export(callbacks.gather_nonlinear)
-    gather = calling(symbol, N_ROWS, FIRST_ADJOINT, NDIM, functions_of(compiled))
+    addresses = addresses_of(compiled, export(callbacks.gather_subjects))
+    gather = calling(export(callbacks.gather_nonlinear), N_ROWS, FIRST_ADJOINT, NDIM, addresses)
 
     @numba_njit
     def nonlinear_solve_adjoint(*inputs):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ from qsp_bayes.ode import nonlinear
 from qsp_bayes.ode.field import FUNCTIONS, SWITCH_FUNCTIONS, Field
 from qsp_bayes.ode.integration import AUTONOMOUS, FIRST_DIRECTION, LOCF, N_FACTORS
 from qsp_bayes.ode.jit import inlined_kernel
-from qsp_bayes.ode.path import carve_path, carve_room
+from qsp_bayes.ode.path import carve_path, carve_room, shortened
 from qsp_bayes.ode.record_table import (
     AFTER_RECORDS,
     FIRST_INTEGER,
@@ -20,7 +20,7 @@ from qsp_bayes.ode.record_table import (
     records_of,
 )
 from qsp_bayes.ode.switching import carve_switch_room
-from qsp_bayes.ode.table import carve, float_table, floats, integers, start
+from qsp_bayes.ode.table import WORD, carve, float_table, floats, integers, start
 from qsp_bayes.ode.timeline import INPUTS as STEP_INPUTS
 from qsp_bayes.ode.timeline import N_COLUMNS
 
@@ -34,15 +34,15 @@ VALUES, INITIAL, TOLERANCES = range(FIRST_OTHER, FIRST_INTEGER)
 OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(AFTER_RECORDS, AFTER_RECORDS + 5)
 STATES, SUBJECTS, TIMELINE, PATH = range(OPTIONS + 1, OPTIONS + 5)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-SCRATCH, LARGER, FIRST_FUNCTION = range(PATH + 1, PATH + 4)
+CREW, QUEUE, SCRATCH, LARGER, SHARED, EFFORT, WORKER, FIRST_FUNCTION = range(PATH + 1, PATH + 9)
+"""What the threads work on (see `crew`), and the addresses of the `effort` and of what each thread does."""
 FIRST_SWITCH_FUNCTION = FIRST_FUNCTION + len(FUNCTIONS)
 FIRST_ADJOINT = FIRST_SWITCH_FUNCTION + len(SWITCH_FUNCTIONS)
 N_ROWS = FIRST_ADJOINT + len(FLOAT_INPUTS)
 
-FIRST_CAPACITY = 64
-"""Steps of the integration that there is room for at first, for each subject."""
-CAPACITY = 2
-"""Entry of the sizes: after the numbers of subjects and of steps, that of rows of the path."""
+SUBJECT_COUNT, STEP_COUNT, LONGEST, CAPACITY, FREE, ROWS_TAKEN, STEPS_TAKEN = range(7)
+"""Entries of the sizes: subjects; steps of the timeline, of all and of the subject with most; rows of the path, and the
+first that no thread has had; rows and steps of the integration that the subjects took."""
 
 
 @inlined_kernel()
@@ -93,11 +93,18 @@ def read_field(address):  # type: ignore[no-untyped-def]
 @inlined_kernel()
 def carve_subjects(at, n_subjects):  # type: ignore[no-untyped-def]
     """Return the arrays in the row `SUBJECTS`, which begins at `at`, and where they end."""
-    sizes, at = carve(at, (3,), np.int64)
-    progress, at = carve(at, (3,), np.int64)
-    subjects, at = carve(at, (n_subjects + 1, 3), np.int64)
+    sizes, at = carve(at, (7,), np.int64)
+    subjects, at = carve(at, (n_subjects + 1, 4), np.int64)
     failures, at = carve(at, (n_subjects, 3), np.float64)
-    return sizes, progress, subjects, failures, at
+    return sizes, subjects, failures, at
+
+
+@inlined_kernel()
+def read_subjects(address):  # type: ignore[no-untyped-def]
+    """Return the sizes and the subjects of a table."""
+    n_subjects = integers(address, SUBJECTS)[SUBJECT_COUNT]
+    sizes, subjects, _, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
+    return sizes, subjects
 
 
 @inlined_kernel()
@@ -111,40 +118,43 @@ def carve_timeline(at, n_steps, n):  # type: ignore[no-untyped-def]
 
 
 @inlined_kernel()
-def carve_scratch(at, n_steps, n, n_parameters, n_entries, n_factors, n_switches):  # type: ignore[no-untyped-def]
-    """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end."""
-    room, at = carve_room(at, n, n_parameters + n_switches, n_entries, n_factors)
-    switch_room, at = carve_switch_room(at, n, n_switches)
-    waiting_steps, at = carve(at, (n_steps, STEP_INPUTS), np.float64)
-    waiting_codes, at = carve(at, (n_steps, N_COLUMNS), np.int64)
-    return room, switch_room, waiting_steps, waiting_codes, at
+def carve_scratch(address, at):  # type: ignore[no-untyped-def]
+    """Return the arrays in the row `SCRATCH`, which begins at `at`, and where they end.
+
+    They are the progress, both rooms as one vector, the room, and that of the switches.
+    """
+    n, n_switches = floats(address, TOLERANCES).size - 1, integers(address, OPTIONS).size - FIRST_DIRECTION
+    progress, at = carve(at, (4,), np.int64)
+    room, end = carve_room(
+        at,
+        n,
+        float_table(address, VALUES).shape[0] + n_switches,
+        integers(address, JACOBIAN_ROWS).size,
+        integers(address, OPTIONS)[N_FACTORS],
+    )
+    switch_room, end = carve_switch_room(end, n, n_switches)
+    rooms, _ = carve(at, ((end - at) // WORD,), np.float64)
+    return progress, rooms, room, switch_room, end
 
 
 @inlined_kernel()
-def scratch_of(address, at, n_steps):  # type: ignore[no-untyped-def]
-    """Carve the row `SCRATCH` in the sizes of a table's system."""
-    return carve_scratch(
-        at,
-        n_steps,
-        floats(address, TOLERANCES).size - 1,
-        float_table(address, VALUES).shape[0],
-        integers(address, JACOBIAN_ROWS).size,
-        integers(address, OPTIONS)[N_FACTORS],
-        integers(address, OPTIONS).size - FIRST_DIRECTION,
-    )
+def carve_waiting(at, longest):  # type: ignore[no-untyped-def]
+    """Return the two `waiting` arrays of `timeline.expand`, which begin at `at`, and where they end."""
+    waiting_steps, at = carve(at, (longest, STEP_INPUTS), np.float64)
+    waiting_codes, at = carve(at, (longest, N_COLUMNS), np.int64)
+    return waiting_steps, waiting_codes, at
 
 
 @inlined_kernel()
 def read_problem(address):  # type: ignore[no-untyped-def]
     """Return all that a table holds."""
     n = floats(address, TOLERANCES).size - 1
-    n_subjects = integers(address, SUBJECTS)[0]
-    sizes, progress, subjects, failures, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
-    steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[1], n)
+    n_subjects = integers(address, SUBJECTS)[SUBJECT_COUNT]
+    sizes, subjects, failures, _ = carve_subjects(start(address, SUBJECTS), n_subjects)
+    steps, codes, arrivals, spans, _ = carve_timeline(start(address, TIMELINE), sizes[STEP_COUNT], n)
+    progress, rooms, room, switch_room, end = carve_scratch(address, start(address, SCRATCH))
     path, _ = carve_path(start(address, PATH), sizes[CAPACITY], n)
-    room, switch_room, waiting_steps, waiting_codes, _ = scratch_of(
-        address, start(address, SCRATCH), sizes[1]
-    )
+    waiting_steps, waiting_codes, _ = carve_waiting(end, sizes[LONGEST])
     return nonlinear.Problem(
         address,
         read_field(address),
@@ -161,11 +171,14 @@ def read_problem(address):  # type: ignore[no-untyped-def]
         spans,
         subjects,
         failures,
+        start(address, QUEUE),
         progress,
-        path,
+        shortened(path, progress[nonlinear.END_ROW]),
+        rooms,
         room,
         float_table(address, STATES),
         read_adjoints(address),
+        float_table(address, SHARED),
         waiting_steps,
         waiting_codes,
         switch_room,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qsp_bayes.ode.arrays import address
 from qsp_bayes.ode.jit import inlined_kernel
 from qsp_bayes.ode.table import carve
 
@@ -72,6 +73,13 @@ def carve_path(at, capacity, n):  # type: ignore[no-untyped-def]
     states, at = carve(at, (capacity, n), np.float64)
     stages, at = carve(at, (capacity, N_STAGES, n), np.float64)
     return Path(times, methods, states, stages), at
+
+
+@inlined_kernel()
+def shortened(path, rows):  # type: ignore[no-untyped-def]
+    """Return the path as if it ended after so many rows."""
+    methods, _ = carve(address(path.methods), (rows,), np.int64)
+    return Path(path.times, methods, path.states, path.stages)
 
 
 @inlined_kernel()

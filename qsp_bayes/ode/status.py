@@ -155,9 +155,9 @@ class Status:
 def recorded_status(memory: Variable, states: Sequence[str]) -> Status:
     """Read the status that the nonlinear engine has left behind its table of subjects.
 
-    The memory holds 6 integers, a table of (subject + 1, 3) integers, and the (subject, 3) failures.
+    The memory holds 7 integers, a table of (subject + 1, 4) integers, and the (subject, 3) failures.
     """
-    n_subjects = (memory.shape[0] - 9) // 6
+    n_subjects = (memory.shape[0] - 11) // 7
     failures = memory[memory.shape[0] - 3 * n_subjects :].reshape((n_subjects, 3))
     return Status(
         failures[:, HOW].astype("int64"),

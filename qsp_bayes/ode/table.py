@@ -201,7 +201,7 @@ def calling(
     outputs : sequence of int
         Their numbers of dimensions.
     functions : mapping of int to str
-        Symbols of functions that the callback calls, by the row that gets their address.
+        Symbols of functions that the callback calls, or of memory that it reads, by the row that gets their address.
     """
     kinds = [types.Array(types.float64, ndim, "C") for ndim in outputs]
 

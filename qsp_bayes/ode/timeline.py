@@ -128,7 +128,10 @@ def count_steps(records, first, last):  # type: ignore[no-untyped-def]
 
 @kernel()
 def count_all(records, subjects):  # type: ignore[no-untyped-def]
-    """Find where each subject's records begin, which cannot be expanded, and how many steps there are at most."""
+    """Find where the records and the room for the steps of each subject begin, and which cannot be expanded.
+
+    Return how many steps there are at most.
+    """
     subject = records.subject
     count, capacity = np.int64(0), np.int64(0)
     for n in range(subject.size):
@@ -138,8 +141,9 @@ def count_all(records, subjects):  # type: ignore[no-untyped-def]
     subjects[count, FIRST_RECORD] = subject.size
     for i in range(count):
         n_steps = count_steps(records, subjects[i, FIRST_RECORD], subjects[i + 1, FIRST_RECORD])
-        subjects[i, FAILED] = n_steps < 0
+        subjects[i, FAILED], subjects[i, FIRST_STEP] = n_steps < 0, capacity
         capacity += max(n_steps, 0)
+    subjects[count, FIRST_STEP] = capacity
     return capacity
 
 
