@@ -7,7 +7,7 @@ import pytensor.tensor as pt
 from qsp_bayes.ode import nonlinear_op
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.effort import efforts
-from qsp_bayes.ode.equations import Equations
+from qsp_bayes.ode.equations import Equations, Switching
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.nonlinear_problem import FLOAT_INPUTS
 
@@ -15,28 +15,26 @@ STATES = ("depot", "central", "effect")
 PARAMETERS = ("ka", "V", "Vmax", "Km", "growth")
 SHARING = ("by subject", "by record", "one row", "few rows")
 """Which subjects or records have a row of parameters in common."""
+KINDS = (*SHARING, "switches")
 
 
-def compile_system():
-    """Absorption, saturable elimination, and an effect that grows without bound where the concentration is high."""
-    t, x, p = (
-        pt.dscalar(),
-        {name: pt.dscalar(name) for name in STATES},
-        {name: pt.dscalar(name) for name in PARAMETERS},
-    )
+def compile_system(switches=False):
+    """Absorption, saturable elimination, and an effect that grows without bound where the concentration is high.
+
+    With `switches` it grows half as fast at high concentrations, and is halved whenever they become high.
+    """
+    t, side = pt.dscalar(), pt.dscalar("side")
+    x = {name: pt.dscalar(name) for name in STATES}
+    p = {name: pt.dscalar(name) for name in PARAMETERS}
     central = x["central"] / p["V"]
-    return compile_equations(
-        Equations(
-            t,
-            x,
-            p,
-            {
-                "depot": -p["ka"] * x["depot"],
-                "central": p["ka"] * x["depot"] - p["Vmax"] * central / (p["Km"] + central),
-                "effect": p["growth"] * central * x["effect"] ** 2 - 0.1 * x["effect"],
-            },
-        )
-    )
+    growth = p["growth"] * (1 - 0.5 * side) if switches else p["growth"]
+    derivatives = {
+        "depot": -p["ka"] * x["depot"],
+        "central": p["ka"] * x["depot"] - p["Vmax"] * central / (p["Km"] + central),
+        "effect": growth * central * x["effect"] ** 2 - 0.1 * x["effect"],
+    }
+    high = {"high": Switching(side, central - 1.5, 1, {"effect": 0.5 * x["effect"]})}
+    return compile_equations(Equations(t, x, p, derivatives, high if switches else {}))
 
 
 def subject_records(random, steady):
@@ -60,27 +58,38 @@ def subject_records(random, steady):
 class Batch:
     """Inputs of `NonlinearSolve`, and its results however they were found: one dictionary for values and gradients."""
 
-    def __init__(self, n_subjects=24, sharing="by subject", difficult=True, max_steps=2000):
+    def __init__(self, n_subjects=24, kind="by subject", difficult=True, max_steps=2000):
         random = np.random.default_rng(0)
-        each = [subject_records(random, difficult and i % 3 == 0) for i in range(n_subjects)]
+        switches = kind == "switches"  # with which steady states cannot be found
+        steady = difficult and not switches
+        each = [subject_records(random, steady and i % 3 == 0) for i in range(n_subjects)]
         if difficult:
             each[1].append((41.0, 1, 0, 10.0, -1.0, 0.0, 0.0, 0, 0))  # a negative lag time
         subject = np.repeat(np.arange(n_subjects), [len(rows) for rows in each])
         time, evid, state, amount, lag, rate, interval, additional, steady_state = np.concatenate(each).T
         row = {
             "by subject": subject,
+            "switches": subject,
             "by record": np.arange(len(subject)),
             "one row": np.zeros(len(subject), int),
             "few rows": (subject + (time > 15)) % 3,
-        }[sharing]
+        }[kind]
         n_rows = int(row.max()) + 1
         spread = np.exp(0.3 * random.normal(size=(len(PARAMETERS), n_rows)))
         values = np.array([1.0, 10.0, 5.0, 1.5, 0.08])[:, None] * spread
         initial = np.array([0.0, 1.0, 0.5])[:, None] * np.exp(0.2 * random.normal(size=(3, n_rows)))
         none = np.zeros((0, 0))
-        self.compiled = compile_system()
-        self.n_subjects, self.row, self.subject = n_subjects, row, subject
-        options = [0, 0, max_steps, 0, self.compiled.autonomous, self.compiled.n_factors]
+        self.compiled = compile_system(switches)
+        self.kind, self.n_subjects, self.row, self.subject = kind, n_subjects, row, subject
+        options = [
+            0,
+            0,
+            max_steps,
+            0,
+            self.compiled.autonomous,
+            self.compiled.n_factors,
+            *self.compiled.directions,
+        ]
         whole = [
             subject,
             row,
