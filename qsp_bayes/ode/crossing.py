@@ -54,17 +54,45 @@ from qsp_bayes.ode.switching import (
     TIME_BAR,
     WHICH,
     crossing_code,
-    dense_flow,
     is_past,
 )
 from qsp_bayes.ode.table import WORD
+from qsp_bayes.ode.timeline import TIME
 
 NONE = np.int64(2)
-"""What `cut_step` finds where there is no crossing after all."""
+"""What `cut_step` finds where there is no crossing."""
 
 BISECTIONS, MAX_TRIALS = 55, 200
 MAX_CHAIN = 100
 """Crossings at one time, each caused by the one before, before it is taken that there is no end to them."""
+
+
+@kernel()
+def dense_flow(problem, x, h, method, r):  # type: ignore[no-untyped-def]
+    """Set `F` to the slopes of the dense output of the step at row r, at a share x of its length."""
+    room, path = problem.room, problem.path
+    for i in range(room.F.size):
+        room.F[i] = (
+            rodas5p.dense_slope(x, i, h, room.new[i], path, r)
+            if method == STIFF
+            else tsit5.dense_slope(x, i, path, r)
+        )
+
+
+@kernel()
+def turns(problem, t, h, method, r):  # type: ignore[no-untyped-def]
+    """Whether a function comes nearer to 0 where a step begins, and goes away from it where it ends."""
+    field, room, switch_room, found = problem.field, problem.room, problem.switch_room, False
+    before, after, sides = switch_room.seen, switch_room.slopes, problem.values.shape[0]
+    dense_flow(problem, 0.0, h, method, r)
+    switch_slopes(field, t, at(problem.path.states, r), room.p, address(room.F), address(before))
+    dense_flow(problem, 1.0, h, method, r)
+    switch_slopes(field, t + h, address(room.new), room.p, address(room.F), address(after))
+    for k in range(before.size):
+        side = room.p[sides + k]
+        if is_past(before[k], side) and not is_past(after[k], side):
+            found = True
+    return found
 
 
 @kernel()
@@ -124,7 +152,7 @@ def turning_point(problem, k, t, h, method, r):  # type: ignore[no-untyped-def]
         look(problem, x, t, h, method, r)
         if trial > 0 and is_past(values[k], side):
             return x
-        dense_flow(problem, x, h, method == STIFF, r)
+        dense_flow(problem, x, h, method, r)
         switch_slopes(field, t + x * h, address(room.Y), room.p, address(room.F), address(rates))
         if is_past(rates[k], side):
             low = x
@@ -151,7 +179,11 @@ def step_of_length(problem, t, h, method, r):  # type: ignore[no-untyped-def]
 
 @kernel()
 def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
-    """Shorten the step at row r, which is past a switch, to end there; minus the status where it cannot be done."""
+    """Shorten the step at row r to end at the first switch that it crosses, if it crosses one.
+
+    Returns FINE where it was shortened, AT_ONCE where the crossing is at its start, NONE where there is none, and minus
+    the status where it cannot be done.
+    """
     field, room, path, switch_room = problem.field, problem.room, problem.path, problem.switch_room
     values, past, rates, sides = (
         switch_room.values,
@@ -160,10 +192,15 @@ def cut_step(problem, stop, r):  # type: ignore[no-untyped-def]
         problem.values.shape[0],
     )
     t, h, method = path.times[r, START], path.times[r, LENGTH], path.methods[r]
+    end, found = min(t + h, problem.steps[stop, TIME]), turns(problem, t, h, method, r)
+    evaluate_switches(field, end, address(room.new), room.p, address(values))
     for k in range(values.size):
         if not math.isfinite(values[k]):
             return -NOT_FINITE
         past[k] = 1.0 if is_past(values[k], room.p[sides + k]) else 0.0
+        found = found or past[k] > 0.0
+    if not found:
+        return NONE
     for k in range(values.size):
         if past[k] == 0.0:
             past[k] = turning_point(problem, k, t, h, method, r)

@@ -41,7 +41,6 @@ from qsp_bayes.ode.switching import (
     FOLLOWING,
     SETTLED,
     SwitchRoom,
-    crossed,
     load_sides,
     note_sides,
     read_sides,
@@ -241,11 +240,10 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
         if switching:
             problem.spans[stop, 0] = r
             problem.spans[stop, WHICH_SWITCH] = -1
-            if crossed(problem, t, at(problem.path.states, r)):
-                result = settle(problem.address, stop, r)
-                if result < 0:
-                    return r, -result
-                r = result
+            result = settle(problem.address, stop, r)
+            if result < 0:
+                return r, -result
+            r = result
             problem.spans[stop, SETTLED] = r
         while s < stop and steps[s, TIME] <= t:
             observe(problem, s, r)
