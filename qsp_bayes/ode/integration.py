@@ -41,9 +41,9 @@ LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS, FIRST_DIRECTION = range(7)
 """Entries of the options; `KEEP` is 0 where the path is not kept for a walk back. The directions of the switches come
 last (see `CompiledEquations.directions`)."""
 
+# Few systems have switches: see `cutting` and `crossing`, whose callbacks are compiled when first called.
 cut_step = late("cut_step_nonlinear")
 pass_back = late("pass_back_nonlinear")
-# Few systems have switches: see `crossing`, whose callbacks are compiled when first called.
 
 AT_ONCE = np.int64(1)
 """What `cut_step` finds where a switch is crossed before the step has begun."""

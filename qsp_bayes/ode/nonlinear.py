@@ -5,6 +5,7 @@ at which something happens the system is integrated (`integration`); observation
 are read off its dense output. Backward, the adjoint of the discrete scheme is taken over the same steps, lengths
 given; the derivative with respect to the time of an event is the jump of the Hamiltonian lam . dx/dt across it, and
 that with respect to an input rate the integral of lam. Cost and memory do not depend on the number of parameters.
+Systems may have switches, at which the integration stops as well (`switching`).
 """
 
 from __future__ import annotations

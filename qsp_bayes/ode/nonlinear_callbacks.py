@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qsp_bayes.ode import crossing, nonlinear, periodic
+from qsp_bayes.ode import crossing, cutting, nonlinear, periodic
 from qsp_bayes.ode.integration import KEEP
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.nonlinear_problem import (
@@ -139,7 +139,7 @@ def steady_state_nonlinear_adjoint(address: int, step: int, row: int) -> int:
 
 def cut_step_nonlinear(address: int, step: int, row: int) -> int:
     """Shorten a step to end at a switch (see `integration.advance`)."""
-    return crossing.cut_step(read_problem(address), step, row)
+    return cutting.cut_step(read_problem(address), step, row)
 
 
 def settle_nonlinear(address: int, step: int, row: int) -> int:

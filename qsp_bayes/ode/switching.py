@@ -2,7 +2,8 @@
 
 A switch has a function g(t, y, p). Its side, 1 where g is positive and 0 elsewhere, follows the parameters in the
 vector p, where the right-hand side reads it. It changes only at a crossing, at which the integration stops: within a
-step the right-hand side is one smooth function, whatever the sign of g in a stage. `crossing` does what happens there.
+step the right-hand side is one smooth function, whatever the sign of g in a stage. `cutting` ends a step at a crossing,
+and `crossing` does what happens there.
 
 An entry of `Path` that is no step of a method but a crossing has length 0, and tells in its method which switch it is.
 """
