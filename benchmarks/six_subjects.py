@@ -47,7 +47,7 @@ TOLERANCES = np.logspace(-3.0, -9.0, 13).tolist()
 dose and of the baseline."""
 GRADIENT_TARGET = 1e-5
 """Largest relative error of the gradient near the truth: every engine gets the loosest tolerance that meets it."""
-LEAPFROG: dict[str, Any] = {"warmup": 300, "draws": 100}
+LEAPFROG: dict[str, Any] = {"warmup": 200, "draws": 100}
 SAMPLING: dict[str, Any] = {"warmup": 500, "draws": 500, "chains": 2}
 
 STAN = """
@@ -271,9 +271,9 @@ def measure() -> list[Comparison]:
         except MissingPeerError as error:
             missing = str(error)
     steps = interleaved(
-        {name: leapfrog_step(engine, **LEAPFROG) for name, engine in engines.items()}, repeats=range(3)
+        {name: leapfrog_step(engine, **LEAPFROG) for name, engine in engines.items()}, repeats=range(2)
     )
-    effective = interleaved({name: efficiency(engine) for name, engine in engines.items()}, repeats=range(2))
+    effective = interleaved({name: efficiency(engine) for name, engine in engines.items()}, repeats=range(1))
     shared: dict[str, Any] = {
         "name": "six_subjects",
         "peer": "ode_bdf in Stan",

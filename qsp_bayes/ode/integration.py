@@ -22,7 +22,6 @@ from qsp_bayes.ode.field import at, jacobian, slopes, stages_at
 from qsp_bayes.ode.jit import inlined_kernel, kernel, zero
 from qsp_bayes.ode.lazy import late
 from qsp_bayes.ode.path import LENGTH, START
-from qsp_bayes.ode.switching import crossed, turns
 from qsp_bayes.ode.timeline import RECORD, TIME
 
 AUTOMATIC, STIFF, NONSTIFF = np.int64(0), np.int64(1), np.int64(2)
@@ -42,9 +41,9 @@ LOCF, METHOD, MAX_STEPS, KEEP, AUTONOMOUS, N_FACTORS, FIRST_DIRECTION = range(7)
 """Entries of the options; `KEEP` is 0 where the path is not kept for a walk back. The directions of the switches come
 last (see `CompiledEquations.directions`)."""
 
+# Few systems have switches: see `cutting` and `crossing`, whose callbacks are compiled when first called.
 cut_step = late("cut_step_nonlinear")
 pass_back = late("pass_back_nonlinear")
-# Few systems have switches: see `crossing`, whose callbacks are compiled when first called.
 
 AT_ONCE = np.int64(1)
 """What `cut_step` finds where a switch is crossed before the step has begun."""
@@ -177,6 +176,7 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
     field, room, path = problem.field, problem.room, problem.path
     tolerances, options = problem.tolerances, problem.options
     automatic, keep = options[METHOD] == AUTOMATIC, options[KEEP] != 0
+    switching, status = options.size > FIRST_DIRECTION, FINE
     n = room.new.size
     overall = overall_size(field, room, path, r, t, end)
     path.times[r, START] = t  # before anything that may fail: it tells when
@@ -212,18 +212,15 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
             until = end if last else t + h
             path.times[r, LENGTH] = h
             path.methods[r] = method
-            switched = False
-            if options.size > FIRST_DIRECTION and (
-                crossed(problem, until, address(room.new)) or turns(problem, t, h, method == STIFF, r)
-            ):
+            if switching:
                 found = cut_step(problem.address, stop, r)
                 if found < 0:
                     return r, method, -found
                 if found == AT_ONCE:
                     return r, method, SWITCHED
                 if found == FINE:
-                    switched, h = True, path.times[r, LENGTH]
-                    until = min(t + h, end)
+                    h, status = path.times[r, LENGTH], SWITCHED
+                    until = end = min(t + h, end)
             k = report(problem, method, k, stop, t, h, until, r)
             if keep:
                 r += 1
@@ -232,9 +229,6 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
                 room.scale[i] = max(room.scale[i], abs(room.new[i]))
                 overall = max(overall, room.scale[i])
             t = until
-            if switched:
-                path.times[r, START] = t
-                return r, method, SWITCHED
             size = math.log(max(error, 1e-10))
             factor = SAFETY * math.exp(0.08 * before - 0.14 * size)
             h *= min(1.0 if rejected else LARGEST, max(SMALLEST, factor))
@@ -250,7 +244,8 @@ def advance(problem, k, stop, r, t, end, method):  # type: ignore[no-untyped-def
         else:
             rejected = True
             h *= max(SMALLEST, SAFETY * error**-0.2) if error < np.inf else 0.1
-    return r, method, FINE
+    path.times[r, START] = t
+    return r, method, status
 
 
 @kernel()

@@ -5,6 +5,7 @@ at which something happens the system is integrated (`integration`); observation
 are read off its dense output. Backward, the adjoint of the discrete scheme is taken over the same steps, lengths
 given; the derivative with respect to the time of an event is the jump of the Hamiltonian lam . dx/dt across it, and
 that with respect to an input rate the integral of lam. Cost and memory do not depend on the number of parameters.
+Systems may have switches, at which the integration stops as well (`switching`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ from qsp_bayes.ode.switching import (
     FOLLOWING,
     SETTLED,
     SwitchRoom,
-    crossed,
     load_sides,
     note_sides,
     read_sides,
@@ -260,11 +260,10 @@ def walk(problem, first, last, r):  # type: ignore[no-untyped-def]
         if switching:
             problem.spans[stop, 0] = r
             problem.spans[stop, WHICH_SWITCH] = -1
-            if crossed(problem, t, at(problem.path.states, r)):
-                result = settle(problem.address, stop, r)
-                if result < 0:
-                    return r, -result
-                r = result
+            result = settle(problem.address, stop, r)
+            if result < 0:
+                return r, -result
+            r = result
             problem.spans[stop, SETTLED] = r
         while s < stop and steps[s, TIME] <= t:
             observe(problem, s, r)

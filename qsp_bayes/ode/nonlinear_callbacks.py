@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsp_bayes.ode import crossing, nonlinear, periodic
+from qsp_bayes.ode import crossing, cutting, nonlinear, periodic
 from qsp_bayes.ode.crew import LINE, assemble, crew_size, table_of, work
 from qsp_bayes.ode.effort import ROWS, STEPS
 from qsp_bayes.ode.integration import FIRST_DIRECTION, KEEP, cut_step, pass_back
@@ -297,7 +297,7 @@ def steady_state_nonlinear_adjoint(address: int, step: int, row: int) -> int:
 
 def cut_step_nonlinear(address: int, step: int, row: int) -> int:
     """Shorten a step to end at a switch (see `integration.advance`)."""
-    return 0 if address == NOWHERE else crossing.cut_step(read_problem(address), step, row)
+    return 0 if address == NOWHERE else cutting.cut_step(read_problem(address), step, row)
 
 
 def settle_nonlinear(address: int, step: int, row: int) -> int:

@@ -2,7 +2,8 @@
 
 A switch has a function g(t, y, p). Its side, 1 where g is positive and 0 elsewhere, follows the parameters in the
 vector p, where the right-hand side reads it. It changes only at a crossing, at which the integration stops: within a
-step the right-hand side is one smooth function, whatever the sign of g in a stage. `crossing` does what happens there.
+step the right-hand side is one smooth function, whatever the sign of g in a stage. `cutting` ends a step at a crossing,
+and `crossing` does what happens there.
 
 An entry of `Path` that is no step of a method but a crossing has length 0, and tells in its method which switch it is.
 """
@@ -13,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qsp_bayes.ode import rodas5p, tsit5
 from qsp_bayes.ode.arrays import address
-from qsp_bayes.ode.field import at, evaluate_switches, switch_slopes
+from qsp_bayes.ode.field import evaluate_switches
 from qsp_bayes.ode.jit import inlined_kernel, kernel
 from qsp_bayes.ode.table import carve
 
@@ -59,43 +59,6 @@ def carve_switch_room(at, n, n_switches):  # type: ignore[no-untyped-def]
 def is_past(value, side):  # type: ignore[no-untyped-def]
     """Whether a function of a switch has left a side; at 0 it has not."""
     return value > 0.0 if side == 0.0 else value < 0.0
-
-
-@inlined_kernel()
-def crossed(problem, t, y):  # type: ignore[no-untyped-def]
-    """Whether the state at an address is past a switch, or one has no value there; sets the values."""
-    values, sides, found = problem.switch_room.values, problem.values.shape[0], False
-    evaluate_switches(problem.field, t, y, problem.room.p, address(values))
-    for k in range(values.size):
-        if is_past(values[k], problem.room.p[sides + k]) or not np.isfinite(values[k]):
-            found = True
-    return found
-
-
-@inlined_kernel()
-def dense_flow(problem, x, h, stiff, r):  # type: ignore[no-untyped-def]
-    """Set `F` to the slopes of the dense output of the step at row r, at a share x of its length."""
-    room, path = problem.room, problem.path
-    for i in range(room.F.size):
-        room.F[i] = (
-            rodas5p.dense_slope(x, i, h, room.new[i], path, r) if stiff else tsit5.dense_slope(x, i, path, r)
-        )
-
-
-@inlined_kernel()
-def turns(problem, t, h, stiff, r):  # type: ignore[no-untyped-def]
-    """Whether a function comes nearer to 0 where a step begins, and goes away from it where it ends."""
-    field, room, switch_room, found = problem.field, problem.room, problem.switch_room, False
-    before, after, sides = switch_room.seen, switch_room.slopes, problem.values.shape[0]
-    dense_flow(problem, 0.0, h, stiff, r)
-    switch_slopes(field, t, at(problem.path.states, r), room.p, address(room.F), address(before))
-    dense_flow(problem, 1.0, h, stiff, r)
-    switch_slopes(field, t + h, address(room.new), room.p, address(room.F), address(after))
-    for k in range(before.size):
-        side = room.p[sides + k]
-        if is_past(before[k], side) and not is_past(after[k], side):
-            found = True
-    return found
 
 
 @kernel()
