@@ -61,7 +61,9 @@ def ramps(symbolic: SymbolicSystem) -> Ramps:
     >>> list(ramps(system.symbolic()).symbolic.inputs)
     ['E', 'E_start', 'E_slope', 'interpolated_since']
     """
-    switched = [graph for switch in symbolic.switches.values() for graph in (switch.when, *switch.change.values())]
+    switched = [
+        graph for switch in symbolic.switches.values() for graph in (switch.when, *switch.change.values())
+    ]
     reached = set(ancestors([*symbolic.derivatives.values(), *switched]))
     moving = [name for name in symbolic.interpolated if symbolic.inputs[name] in reached]
     taken = {
