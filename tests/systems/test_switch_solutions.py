@@ -631,3 +631,29 @@ def test_peak_that_is_above_for_a_part_of_a_step(solver):
 
     values = {"g": 2.0, "y0": 8.0, "limit": 15.9999}
     agree(system, events([3.0, 8.0], output="paid", compartments=()), values, solution, solver, 1e-7, 1e-6)
+
+
+@EVERY_SOLVER
+def test_input_that_goes_linearly_between_records_crosses_a_limit(solver):
+    """The input rises by 1 an hour up to 2, then by 2 an hour: it is at the limit at 2 + (limit - 2) / 2."""
+    system = System(
+        states={"x": "mg"},
+        parameters={"k": "1/h", "limit": "", "add": "mg"},
+        processes=[Process("loss", {"x": -1}, lambda s: s.k * s.x)],
+        initial={"x": 10.0},
+        outputs={"x": Output("mg", lambda s: s.x)},
+        inputs={"level": ""},
+        interpolated=["level"],
+        switches=[Switch("high", lambda s: s.level - s.limit, {"x": lambda s: s.x + s.add})],
+    )
+    records = dataclasses.replace(
+        events(TIMES), covariates={"level": np.array([0.5, 1.0, 2.0, 4.0, 8.0, 14.0])}
+    )
+
+    def solution(k, limit, add):
+        crossing = 2 + (limit - 2) / 2
+        return [
+            10 * mp.exp(-k * t) + (add * mp.exp(-k * (t - crossing)) if t > crossing else 0) for t in TIMES
+        ]
+
+    agree(system, records, {"k": 0.3, "limit": 5.0, "add": 4.0}, solution, solver)
