@@ -11,7 +11,7 @@ import pytest
 from qsp_bayes.data import read_nonmem
 from qsp_bayes.errors import DataError, MechanismError, SolverError
 from qsp_bayes.ode.solvers import CVODES, Automatic, Linear, Rodas5P, Tsit5
-from qsp_bayes.systems import DoseInto, Output, Process, System
+from qsp_bayes.systems import DoseInto, Output, Process, Switch, System
 
 GAIN = System(
     states={"x": "mg"},
@@ -154,6 +154,28 @@ def test_a_ramp_takes_few_steps():
     ).events()
     x = GAIN.solve(data, {"k": K}, solver=Rodas5P(rtol=1e-9, max_steps=120))["x"].eval()
     assert x[1] == pytest.approx(-4.0 / K**2 * (1 - np.exp(-10 * K)) + 40.0 / K, rel=1e-8)
+
+
+def test_a_switch_sees_the_line():
+    """The time that E is above a limit: up from 0 to 4 in 2 h, down to 1 in 4 h."""
+    system = System(
+        states={"above": "h"},
+        parameters={"limit": "mg/h"},
+        processes=[Process("count", {"above": 1}, lambda s: s.high)],
+        inputs={"E": "mg/h"},
+        interpolated=["E"],
+        switches=[Switch("high", lambda s: s.E - s.limit)],
+        outputs={"above": Output("h", lambda s: s.above)},
+    )
+    rows = [{"ID": 1, "TIME": t, "DV": 1.0, "E": e} for t, e in ((0.0, 0.0), (2.0, 4.0), (6.0, 1.0))]
+    data = read_nonmem(
+        pd.DataFrame(rows), units={"TIME": "h", "DV": "h", "E": "mg/h"}, outputs="above", covariates=["E"]
+    ).events()
+    limit = pt.dscalar()
+    above = system.solve(data, {"limit": limit})["above"]
+    value, slope = pytensor.function([limit], [above, pt.grad(above[2], limit)], mode="NUMBA")(2.0)
+    np.testing.assert_allclose(value, [0.0, 1.0, 1.0 + 8.0 / 3.0], atol=1e-8)
+    assert slope == pytest.approx(-1.0 / 2.0 - 4.0 / 3.0, rel=1e-8)
 
 
 def test_the_solver_chosen_is_not_that_of_linear_systems():
