@@ -23,15 +23,18 @@ MOST_REMEMBERED = 32
 """Solves whose memory waits for the way back, at most: one for each chain that JAX runs side by side."""
 
 
+Key = tuple[tuple[tuple[int, ...], bytes], ...]
+
+
 class Remembered:
-    """Memory of solves by the bytes of their inputs, until the adjoint takes it.
+    """Memory of solves by their inputs, until the adjoint takes it.
 
     How long it is depends on the data, and JAX wants to know all lengths before. It never gets to see it: where a solve
     is not remembered it is done again, with the same result.
     """
 
     def __init__(self) -> None:
-        self.memory: OrderedDict[bytes, list[np.ndarray]] = OrderedDict()
+        self.memory: OrderedDict[Key, list[np.ndarray]] = OrderedDict()
         self.lock = threading.Lock()
 
     def put(self, inputs: Sequence[np.ndarray], memory: list[np.ndarray]) -> None:
@@ -47,9 +50,9 @@ class Remembered:
             return self.memory.pop(key_of(inputs), None)
 
 
-def key_of(inputs: Sequence[np.ndarray]) -> bytes:
-    """Return the bytes of some arrays, whose shapes are the same at each call or follow from the bytes' number."""
-    return b"".join(x.tobytes() for x in inputs)
+def key_of(inputs: Sequence[np.ndarray]) -> Key:
+    """Return shapes and bytes of some arrays."""
+    return tuple((x.shape, x.tobytes()) for x in inputs)
 
 
 class Kernel:
