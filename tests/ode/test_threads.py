@@ -210,7 +210,9 @@ def test_what_is_compiled_late_does_not_block_threads(kind, broken):
         late = dict((one.function.__name__, one) for one in lazy.bound.values())
         assert all(late[name].compiled for name in {LATE[kind]} if not "{broken}")
         assert not "{broken}" or late["{broken}"].compiled is None
-        assert np.isfinite(found["states"]).any()
+        # Each subject of a system with switches needs the search for crossings and what happens at one.
+        needed = ("cut_step_nonlinear", "settle_nonlinear")
+        assert np.isfinite(found["states"]).any() == ("{broken}" not in needed)
         if "{broken}" and "{kind}" == "by subject":
             steady = np.isin(np.arange(6), batch.subject[batch.inputs[15] > 0])
             assert 0 < steady.sum() < 6
