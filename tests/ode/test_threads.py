@@ -185,13 +185,22 @@ LATE = {
     ("kind", "broken"), [(kind, broken) for kind, names in LATE.items() for broken in ("", *names)]
 )
 def test_what_is_compiled_late_does_not_block_threads(kind, broken):
-    """The calling thread holds Python's lock while it waits for helpers, and what is compiled late asks Python to."""
+    """The calling thread holds Python's lock while a helper does all the work, and what comes late needs that lock."""
     script = f"""
+        import ctypes
         import numpy as np
         from ragged import Batch
         from qsp_bayes.ode import lazy, nonlinear_op
         from qsp_bayes.ode.batch import from_python
-        from qsp_bayes.ode.threads import threads
+        from qsp_bayes.ode.threads import CREATE, JOIN, cells, threads
+        from test_threads import nothing, schedule
+
+        start = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)(cells[CREATE])  # it keeps Python's lock
+        wait = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 2)(cells[JOIN])  # so does this
+
+        def helper_first(handle, attributes, function, argument):
+            start(handle, attributes, function, argument)
+            return wait(ctypes.c_int64.from_address(handle).value, None)
 
         compile_callback = lazy.compile_callback
 
@@ -205,7 +214,7 @@ def test_what_is_compiled_late_does_not_block_threads(kind, broken):
         batch.solve = from_python(nonlinear_op.solver, batch.compiled)
         batch.gather = from_python(nonlinear_op.adjoint, batch.compiled)
         batch.effort[0] = 10**6
-        with threads(2):
+        with threads(2), schedule(helper_first, nothing):
             found = batch.gradient()
         late = dict((one.function.__name__, one) for one in lazy.bound.values())
         assert all(late[name].compiled for name in {LATE[kind]} if not "{broken}")
