@@ -22,6 +22,7 @@ from qsp_bayes.ode.nonlinear_problem import (
     N_ROWS,
     OBSERVED,
     OPTIONS,
+    OWN_OPTIONS,
     PATH,
     ROWS_TAKEN,
     SCRATCH,
@@ -202,13 +203,32 @@ def remember_effort(address):  # type: ignore[no-untyped-def]
         effort[ROWS] = sizes[ROWS_TAKEN] // n_subjects + 1
 
 
+@allocating_kernel()
+def keep_path_for_steady_states(address):  # type: ignore[no-untyped-def]
+    """Have the path kept where a steady state is asked for: the search for it walks back. Tell whether that is so."""
+    given = integers(address, OPTIONS)
+    if given[KEEP] != 0 or not has_steady_states(address):
+        return False
+    allocate(address, OWN_OPTIONS, (given.size,))
+    own = integers(address, OWN_OPTIONS)
+    for k in range(given.size):
+        own[k] = given[k]
+    own[KEEP] = 1
+    table, _ = carve(address, (N_ROWS, COLUMNS), np.int64)
+    table[OPTIONS, 0] = start(address, OWN_OPTIONS)
+    return True
+
+
 def solve_nonlinear(address: int) -> int:
     """Solve a nonlinear system."""
+    own_options = keep_path_for_steady_states(address)
     make_room(address)
     left = solve_those_left(address, integers(address, SUBJECTS)[SUBJECT_COUNT])
     while left > 0:
         left = solve_those_left(address, left)
     remember_effort(address)
+    if own_options:
+        release(address, OWN_OPTIONS)
     return 0
 
 

@@ -42,8 +42,8 @@ class NonlinearSolve(BatchSolve):
     """Solve a batch of subjects; the first output, (observed state, record), holds the states.
 
     The others are memory for the adjoint: what the functions `carve_...` of `nonlinear_problem` carve. Solving keeps no
-    path, which grows with the number of subjects and steps; a gradient solves with one kept, and where a graph has both
-    solves, `solve_once` leaves the latter.
+    path, which grows with the number of subjects and steps, unless a steady state has to be found. A gradient solves
+    with one kept, and where a graph has both solves, `solve_once` leaves the latter.
 
     Parameters
     ----------

@@ -106,7 +106,8 @@ def test_every_bit_is_the_same_for_any_number_of_threads(batch, sequential, what
     solves = 1 if what == "states" else 2
     assert len(started) >= solves * (number - 1)
     if what == "states":
-        assert len(started) == number - 1
+        # There is a second round where the part of the path that a thread has, for steady states, was too small.
+        assert len(started) <= 2 * (number - 1)
 
 
 @pytest.mark.parametrize("create", [helpers_first, no_helpers, refused])

@@ -83,3 +83,19 @@ def test_saturable_steady_state_is_what_many_doses_lead_to_and_none_where_input_
     np.testing.assert_allclose(Cc[:3], Cc[3:6], rtol=1e-7)
     np.testing.assert_allclose(once[0], repeated[1], rtol=1e-6)
     assert np.isnan(Cc[6:]).all()  # 400 mg in 12 h is more than 10 mg/h can take away
+
+
+def test_values_alone_find_the_steady_state_of_a_system_that_forgets_slowly():
+    """After 200 periods one per cent of the way is still to go: only Newton's method gets there."""
+    rows = [{"ID": 1, "TIME": 0, "AMT": 1, "EVID": 1, "SS": 1, "II": 1.0, "DV": "."}]
+    rows += [{"ID": 1, "TIME": t, "AMT": 0, "EVID": 0, "SS": 0, "II": 0, "DV": 1.0} for t in (0.2, 0.9)]
+    units = {"TIME": "h", "AMT": "mg", "DV": "mg/L"}
+    data = read_nonmem(
+        pd.DataFrame(rows).assign(CMT=1), units=units, compartments={1: "central"}, outputs={1: "Cc"}
+    ).events()
+    Vc = pt.dscalar("Vc")
+    path = one_compartment(elimination="saturable").solve(data, {"Vmax": 2.3, "Km": 100.0, "Vc": Vc})
+    values = pytensor.function([Vc], path["Cc"], mode="NUMBA")(1.0)
+    found = pytensor.function([Vc], [path["Cc"], pt.grad(path["Cc"].sum(), Vc)], mode="NUMBA")(1.0)
+    assert np.isfinite(values).all()
+    np.testing.assert_array_equal(values, found[0])
