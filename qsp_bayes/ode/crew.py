@@ -13,7 +13,15 @@ from qsp_bayes.ode.field import call
 from qsp_bayes.ode.jit import allocating_kernel, kernel
 from qsp_bayes.ode.nonlinear_problem import CREW, N_ROWS, QUEUE, SCRATCH, WORKER
 from qsp_bayes.ode.table import COLUMNS, WORD, allocate_cleared, carve, start
-from qsp_bayes.ode.threads import join_thread, start_thread, threads_allowed, threads_exist
+from qsp_bayes.ode.threads import (
+    ATTRIBUTES,
+    attributes_elsewhere,
+    forget_attributes,
+    join_thread,
+    start_thread,
+    threads_allowed,
+    threads_exist,
+)
 
 LINE = np.int64(16)
 """Words between what two threads write, so that neither waits for the other's processor."""
@@ -48,7 +56,7 @@ def table_of(address, k, own_words):  # type: ignore[no-untyped-def]
 @allocating_kernel()
 def assemble(address, size, own_words):  # type: ignore[no-untyped-def]
     """Make the tables of a crew, with so many words of scratch each, cleared; the queue begins at the first subject."""
-    allocate_cleared(address, CREW, (LINE + size * stride(own_words),))
+    allocate_cleared(address, CREW, (LINE + size * stride(own_words) + ATTRIBUTES,))
     original, _ = carve(address, (N_ROWS, COLUMNS), np.int64)
     for k in range(size):
         at = table_of(address, k, own_words)
@@ -62,12 +70,15 @@ def assemble(address, size, own_words):  # type: ignore[no-untyped-def]
 @kernel()
 def work(address, size, own_words):  # type: ignore[no-untyped-def]
     """Do the work with a crew, the calling thread being one of it; where a thread cannot be started, with fewer."""
-    worker, hired = start(address, WORKER), np.int64(0)
+    worker, hired, attributes = start(address, WORKER), np.int64(0), np.int64(0)
+    if size > 1:
+        attributes = attributes_elsewhere(start(address, CREW) + (LINE + size * stride(own_words)) * WORD)
     while hired < size - 1:
         at = table_of(address, hired + 1, own_words)
-        if start_thread(at - HANDLE * WORD, worker, at) != 0:
+        if start_thread(at - HANDLE * WORD, attributes, worker, at) != 0:
             break
         hired += 1
+    forget_attributes(attributes)
     call(worker, table_of(address, np.int64(0), own_words))
     for k in range(1, hired + 1):
         handle, _ = carve(table_of(address, k, own_words) - HANDLE * WORD, (HANDLE,), np.int64)

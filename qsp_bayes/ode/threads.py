@@ -16,22 +16,42 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from qsp_bayes.ode.arrays import word
-from qsp_bayes.ode.jit import KERNEL_VERSION
+from qsp_bayes.ode.field import call
+from qsp_bayes.ode.jit import KERNEL_VERSION, kernel
+from qsp_bayes.ode.table import WORD, carve
 
-NUMBER, CREATE, JOIN = range(3)
-"""Entries of the cells: how many threads a solve may use, and the addresses of two functions of the system, or 0."""
+NUMBER, CREATE, JOIN, BEGIN_ATTRIBUTES, SET_PROCESSORS, END_ATTRIBUTES, USABLE_PROCESSORS, THIS_PROCESSOR = (
+    range(8)
+)
+"""Entries of the cells: how many threads a solve may use, and the addresses of functions of the system, or 0."""
+FUNCTIONS = (
+    *(
+        "pthread_create",
+        "pthread_join",
+        "pthread_attr_init",
+        "pthread_attr_setaffinity_np",
+        "pthread_attr_destroy",
+    ),
+    *("sched_getaffinity", "sched_getcpu"),
+)
+
+MASK = np.int64(16)
+"""Words of a set of processors, one bit for each."""
+ATTRIBUTES = np.int64(32)
+"""Words for the attributes of a thread (a third of them, in fact) and a set of processors."""
+SIGNED = np.int64(0xFFFFFFFF)
+"""What there is of a result of type int in a word."""
 
 CELLS = f"qsp_bayes_threads_{KERNEL_VERSION}"
 """Symbol by which compiled code finds them."""
 
-cells = (ctypes.c_int64 * 3)(
-    1, *(llvmlite.binding.address_of_symbol(f"pthread_{name}") or 0 for name in ("create", "join"))
-)
+cells = (ctypes.c_int64 * 8)(1, *(llvmlite.binding.address_of_symbol(name) or 0 for name in FUNCTIONS))
 llvmlite.binding.add_symbol(CELLS, ctypes.addressof(cells))
 
 
@@ -143,17 +163,55 @@ def cell_reader(number: int) -> Callable[..., Any]:
 threads_allowed, threads_exist = cell_reader(NUMBER), cell_reader(CREATE)
 
 
+begin_attributes, end_attributes = cell_reader(BEGIN_ATTRIBUTES), cell_reader(END_ATTRIBUTES)
+usable_processors, this_processor = cell_reader(USABLE_PROCESSORS), cell_reader(THIS_PROCESSOR)
+set_processors = cell_reader(SET_PROCESSORS)
+
+
+@kernel()
+def attributes_elsewhere(at):  # type: ignore[no-untyped-def]
+    """Make, at an address, the attributes of threads that run on any processor but that of the caller.
+
+    Linux may begin a thread where its maker runs and leave it waiting there, while other processors have nothing to
+    do, for half a millisecond: longer than many a solve takes. Returns the address, or 0 where nothing can be said:
+    there is no other processor, or the system does not know of such attributes.
+    """
+    if set_processors() == 0 or usable_processors() == 0 or this_processor() == 0:
+        return np.int64(0)
+    mask_at = at + (ATTRIBUTES - MASK) * WORD
+    mask, _ = carve(mask_at, (MASK,), np.int64)
+    if call(usable_processors(), np.int64(0), MASK * WORD, mask_at) & SIGNED != 0:
+        return np.int64(0)
+    here = call(this_processor()) & SIGNED
+    if here >= 64 * MASK:
+        return np.int64(0)
+    mask[here // 64] &= ~(np.int64(1) << (here % 64))
+    others = np.int64(0)
+    for k in range(MASK):
+        others |= mask[k]
+    if others == 0 or call(begin_attributes(), at) & SIGNED != 0:
+        return np.int64(0)
+    call(set_processors(), at, MASK * WORD, mask_at)
+    return at
+
+
+@kernel()
+def forget_attributes(at):  # type: ignore[no-untyped-def]
+    """Free what `attributes_elsewhere` has made, if anything."""
+    if at != 0:
+        call(end_attributes(), at)
+
+
 @intrinsic
-def start_thread(typing_context: Any, handle: Any, function: Any, argument: Any) -> Any:
+def start_thread(typing_context: Any, handle: Any, attributes: Any, function: Any, argument: Any) -> Any:
     """Run a function, of an int64, in a thread of its own, whose handle goes to an address; 0 where that works."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.IntType(32), [word] * 4)
         create = builder.inttoptr(load_cell(builder, CREATE), kind.as_pointer())
-        handle, function, argument = arguments
-        return builder.sext(builder.call(create, [handle, word(0), function, argument]), word)
+        return builder.sext(builder.call(create, list(arguments)), word)
 
-    return types.int64(types.int64, types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
