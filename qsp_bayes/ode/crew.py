@@ -11,26 +11,30 @@ import numpy as np
 
 from qsp_bayes.ode.field import call
 from qsp_bayes.ode.jit import allocating_kernel, kernel
-from qsp_bayes.ode.nonlinear_problem import CREW, N_ROWS, QUEUE, SCRATCH, WORKER
+from qsp_bayes.ode.nonlinear_problem import CREW, N_ROWS, QUEUE, SCRATCH, SERVE, WORKER
 from qsp_bayes.ode.table import COLUMNS, WORD, allocate_cleared, carve, start
 from qsp_bayes.ode.threads import (
     ATTRIBUTES,
+    EMPTY,
     attributes_elsewhere,
     forget_attributes,
-    join_thread,
-    start_thread,
+    hire,
+    let_others_run,
+    look,
+    show,
     threads_allowed,
     threads_exist,
+    wait_for_work,
 )
 
 LINE = np.int64(16)
 """Words between what two threads write, so that neither waits for the other's processor."""
-HANDLE = np.int64(1)
-"""Words before a table: the handle of the thread."""
+DONE = np.int64(1)
+"""Words before a table: 1 when the helper that works on it is done."""
 TABLE = np.int64(N_ROWS * COLUMNS)
 
 ENOUGH = 150_000.0
-"""Work for which a thread is worth its start, in ns. (Starting one and waiting for its end takes 20 to 50 us.)"""
+"""Work for which a thread is worth its start, in ns. (Starting one takes 20 to 50 us, hiring one below 1.)"""
 
 
 @kernel()
@@ -44,13 +48,13 @@ def crew_size(work, n_subjects):  # type: ignore[no-untyped-def]
 @kernel()
 def stride(own_words):  # type: ignore[no-untyped-def]
     """Words from one thread to the next."""
-    return HANDLE + TABLE + own_words + LINE
+    return DONE + TABLE + own_words + LINE
 
 
 @kernel()
 def table_of(address, k, own_words):  # type: ignore[no-untyped-def]
     """Address of the table of a thread."""
-    return start(address, CREW) + (LINE + k * stride(own_words) + HANDLE) * WORD
+    return start(address, CREW) + (LINE + k * stride(own_words) + DONE) * WORD
 
 
 @allocating_kernel()
@@ -70,16 +74,25 @@ def assemble(address, size, own_words):  # type: ignore[no-untyped-def]
 @kernel()
 def work(address, size, own_words):  # type: ignore[no-untyped-def]
     """Do the work with a crew, the calling thread being one of it; where a thread cannot be started, with fewer."""
-    worker, hired, attributes = start(address, WORKER), np.int64(0), np.int64(0)
+    hired, attributes = np.int64(0), np.int64(0)
     if size > 1:
         attributes = attributes_elsewhere(start(address, CREW) + (LINE + size * stride(own_words)) * WORD)
-    while hired < size - 1:
-        at = table_of(address, hired + 1, own_words)
-        if start_thread(at - HANDLE * WORD, attributes, worker, at) != 0:
-            break
+    while hired < size - 1 and hire(
+        table_of(address, hired + 1, own_words), attributes, start(address, SERVE)
+    ):
         hired += 1
     forget_attributes(attributes)
-    call(worker, table_of(address, np.int64(0), own_words))
+    call(start(address, WORKER), table_of(address, np.int64(0), own_words))
     for k in range(1, hired + 1):
-        handle, _ = carve(table_of(address, k, own_words) - HANDLE * WORD, (HANDLE,), np.int64)
-        join_thread(handle[0])
+        while look(table_of(address, k, own_words) - DONE * WORD) == 0:
+            let_others_run()
+
+
+@kernel()
+def serve(slot):  # type: ignore[no-untyped-def]
+    """Be a helper: work on the table in a slot, and on those that follow, until there are none."""
+    task = look(slot)
+    while task != EMPTY:
+        call(start(task, WORKER), task)
+        show(task - DONE * WORD, np.int64(1))  # from here on the table may be gone
+        task = wait_for_work(slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qsp_bayes.ode import crossing, cutting, nonlinear, periodic
-from qsp_bayes.ode.crew import LINE, assemble, crew_size, table_of, work
+from qsp_bayes.ode.crew import LINE, assemble, crew_size, serve, table_of, work
 from qsp_bayes.ode.effort import ROWS, STEPS
 from qsp_bayes.ode.integration import FIRST_DIRECTION, KEEP, cut_step, pass_back
 from qsp_bayes.ode.jit import allocating_kernel, kernel
@@ -300,6 +300,12 @@ def gather_nonlinear(address: int) -> int:
 def gather_subjects(address: int) -> int:
     """Gather the derivatives of subjects: what each thread does."""
     nonlinear.backward(read_problem(address))
+    return 0
+
+
+def serve_solves(slot: int) -> int:
+    """Be a helper of solves: what a thread runs."""
+    serve(slot)
     return 0
 
 

@@ -28,6 +28,7 @@ from qsp_bayes.ode.nonlinear_problem import (
     FLOAT_INPUTS,
     N_ROWS,
     OBSERVED,
+    SERVE,
     STATES,
     VALUES,
     WORKER,
@@ -138,7 +139,12 @@ def addresses_of(compiled: CompiledEquations, worker: str) -> dict[int, str]:
     functions = {
         FIRST_FUNCTION + k: compiled.symbols[name] for k, name in enumerate(names) if name in compiled.symbols
     }
-    return {EFFORT: effort_symbol(compiled.name), WORKER: worker, **functions}
+    return {
+        EFFORT: effort_symbol(compiled.name),
+        WORKER: worker,
+        SERVE: export(callbacks.serve_solves),
+        **functions,
+    }
 
 
 def solver(compiled: CompiledEquations) -> Any:

@@ -34,7 +34,8 @@ VALUES, INITIAL, TOLERANCES = range(FIRST_OTHER, FIRST_INTEGER)
 OBSERVED, JACOBIAN_ROWS, JACOBIAN_COLUMNS, DYNAMIC, OPTIONS = range(AFTER_RECORDS, AFTER_RECORDS + 5)
 STATES, SUBJECTS, TIMELINE, PATH = range(OPTIONS + 1, OPTIONS + 5)
 """What the forward walk returns and the backward one is given (with the adjoint of the states in their place)."""
-CREW, QUEUE, SCRATCH, LARGER, SHARED, OWN_OPTIONS, EFFORT, WORKER, FIRST_FUNCTION = range(PATH + 1, PATH + 10)
+CREW, QUEUE, SCRATCH, LARGER, SHARED, OWN_OPTIONS = range(PATH + 1, PATH + 7)
+EFFORT, WORKER, SERVE, FIRST_FUNCTION = range(OWN_OPTIONS + 1, OWN_OPTIONS + 5)
 """What the threads work on (see `crew`), and the addresses of the `effort` and of what each thread does."""
 FIRST_SWITCH_FUNCTION = FIRST_FUNCTION + len(FUNCTIONS)
 FIRST_ADJOINT = FIRST_SWITCH_FUNCTION + len(SWITCH_FUNCTIONS)

@@ -1,15 +1,18 @@
-"""How many threads a solve may use, and the threads themselves.
+"""How many threads a solve may use, and the helpers that it hires.
 
-A solve that has enough work for several threads starts them itself, from compiled code, and waits for them before it
-returns (see `crew`): they are POSIX threads, need no lock of Python's, and none is left between two solves, so that
-any number of threads may solve at once and a process may fork at any time. Where there are no POSIX threads (Windows)
-every solve keeps to the thread that calls it. Results are the same, bit by bit, whatever the number.
+A solve that has enough work for several threads hires helpers, from compiled code, and waits for them before it returns
+(see `crew`). They are POSIX threads and need no lock of Python's. One that is done waits actively for a fraction of a
+millisecond, for a sampler soon solves again and starting a thread takes as long as a small solve, and ends then. Where
+there are no POSIX threads (Windows) every solve keeps to the thread that calls it. Results are the same, bit by bit,
+whatever the number.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,19 +29,16 @@ from qsp_bayes.ode.field import call
 from qsp_bayes.ode.jit import KERNEL_VERSION, kernel
 from qsp_bayes.ode.table import WORD, carve
 
-NUMBER, CREATE, JOIN, BEGIN_ATTRIBUTES, SET_PROCESSORS, END_ATTRIBUTES, USABLE_PROCESSORS, THIS_PROCESSOR = (
-    range(8)
-)
-"""Entries of the cells: how many threads a solve may use, and the addresses of functions of the system, or 0."""
+NUMBER, HIRED = range(2)
+"""Entries of the cells: how many threads a solve may use, and how often a helper was hired so far."""
 FUNCTIONS = (
-    *(
-        "pthread_create",
-        "pthread_join",
-        "pthread_attr_init",
-        "pthread_attr_setaffinity_np",
-        "pthread_attr_destroy",
-    ),
+    *("pthread_create", "pthread_detach", "sched_yield"),
+    *("pthread_attr_init", "pthread_attr_setaffinity_np", "pthread_attr_destroy"),
     *("sched_getaffinity", "sched_getcpu"),
+)
+"""Functions of the system, whose addresses follow, or 0."""
+CREATE, DETACH, YIELD, BEGIN_ATTRIBUTES, SET_PROCESSORS, END_ATTRIBUTES, USABLE_PROCESSORS, THIS_PROCESSOR = (
+    range(2, 10)
 )
 
 MASK = np.int64(16)
@@ -51,8 +51,26 @@ SIGNED = np.int64(0xFFFFFFFF)
 CELLS = f"qsp_bayes_threads_{KERNEL_VERSION}"
 """Symbol by which compiled code finds them."""
 
-cells = (ctypes.c_int64 * 8)(1, *(llvmlite.binding.address_of_symbol(name) or 0 for name in FUNCTIONS))
+cells = (ctypes.c_int64 * 10)(1, 0, *(llvmlite.binding.address_of_symbol(name) or 0 for name in FUNCTIONS))
 llvmlite.binding.add_symbol(CELLS, ctypes.addressof(cells))
+
+EMPTY, IDLE = np.int64(0), np.int64(1)
+"""What a slot holds where there is no helper, and one that waits; else the address of the table that it works on."""
+N_SLOTS, SLOT = np.int64(64), np.int64(16)
+"""How many helpers there may be, and words for each: its slot, the handle of its thread, and a distance."""
+PATIENCE = 1000
+"""Times that a helper looks for work, letting other threads run in between, before it ends: some 0.3 ms."""
+
+slots = (ctypes.c_int64 * int(N_SLOTS * SLOT))()
+SLOTS = f"qsp_bayes_slots_{KERNEL_VERSION}"
+llvmlite.binding.add_symbol(SLOTS, ctypes.addressof(slots))
+
+
+@atexit.register
+def wait_for_helpers() -> None:
+    """Wait until no helper is left, which takes less than a millisecond after the last solve."""
+    while any(slots[:: int(SLOT)]):
+        time.sleep(1e-4)
 
 
 def number_of_threads() -> int:
@@ -98,8 +116,9 @@ def threads(number: int) -> Iterator[None]:
 
 
 def one_thread() -> None:
-    """Return to one thread, as in a new process: one that was forked shares its cores with others like it."""
+    """Return to one thread, without helpers, as in a new process: one that was forked shares its cores with others."""
     cells[NUMBER] = 1
+    ctypes.memset(slots, 0, ctypes.sizeof(slots))
 
 
 if hasattr(os, "register_at_fork"):
@@ -139,12 +158,16 @@ def granted_cores(bound: int, root: Path = Path("/sys/fs/cgroup")) -> int:
     return int(quota) // int(period)
 
 
-def load_cell(builder: Any, number: int) -> Any:
-    """Emit the load of a cell."""
+def cell(builder: Any, number: int) -> Any:
+    """Emit the address of a cell."""
     table = ir.ArrayType(word, len(cells))
     address = builder.module.globals.get(CELLS) or ir.GlobalVariable(builder.module, table, CELLS)
-    pointer = builder.gep(address, [ir.IntType(32)(0), ir.IntType(32)(number)])
-    return builder.load_atomic(pointer, "monotonic", ctypes.sizeof(ctypes.c_int64))
+    return builder.gep(address, [ir.IntType(32)(0), ir.IntType(32)(number)])
+
+
+def load_cell(builder: Any, number: int) -> Any:
+    """Emit the load of a cell."""
+    return builder.load_atomic(cell(builder, number), "monotonic", WORD)
 
 
 def cell_reader(number: int) -> Callable[..., Any]:
@@ -163,6 +186,7 @@ def cell_reader(number: int) -> Callable[..., Any]:
 threads_allowed, threads_exist = cell_reader(NUMBER), cell_reader(CREATE)
 
 
+detach_function, yield_function = cell_reader(DETACH), cell_reader(YIELD)
 begin_attributes, end_attributes = cell_reader(BEGIN_ATTRIBUTES), cell_reader(END_ATTRIBUTES)
 usable_processors, this_processor = cell_reader(USABLE_PROCESSORS), cell_reader(THIS_PROCESSOR)
 set_processors = cell_reader(SET_PROCESSORS)
@@ -204,7 +228,7 @@ def forget_attributes(at):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def start_thread(typing_context: Any, handle: Any, attributes: Any, function: Any, argument: Any) -> Any:
-    """Run a function, of an int64, in a thread of its own, whose handle goes to an address; 0 where that works."""
+    """Run a function, of an int64, in a thread, whose handle goes to an address; 0 where that works."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.IntType(32), [word] * 4)
@@ -215,15 +239,98 @@ def start_thread(typing_context: Any, handle: Any, attributes: Any, function: An
 
 
 @intrinsic
-def join_thread(typing_context: Any, handle: Any) -> Any:
-    """Wait until a thread has ended; its handle is the value that `start_thread` has stored."""
+def first_slot(typing_context: Any) -> Any:
+    """Address of the slots."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(32), [word] * 2)
-        join = builder.inttoptr(load_cell(builder, JOIN), kind.as_pointer())
-        return builder.sext(builder.call(join, [arguments[0], word(0)]), word)
+        address = builder.module.globals.get(SLOTS) or ir.GlobalVariable(builder.module, word, SLOTS)
+        return builder.ptrtoint(address, word)
+
+    return types.int64(), generate
+
+
+@intrinsic
+def look(typing_context: Any, address: Any) -> Any:
+    """Return the number at an address, and see all that was done before it was put there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], word.as_pointer())
+        return builder.load_atomic(pointer, "acquire", WORD)
 
     return types.int64(types.int64), generate
+
+
+@intrinsic
+def show(typing_context: Any, address: Any, number: Any) -> Any:
+    """Put a number at an address, after all that was done before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], word.as_pointer())
+        builder.store_atomic(arguments[1], pointer, "release", WORD)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def exchange(typing_context: Any, address: Any, old: Any, new: Any) -> Any:
+    """Put a number in the place of another, unless somebody else was quicker: whether it was done."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], word.as_pointer())
+        found = builder.cmpxchg(pointer, arguments[1], arguments[2], "acq_rel", "acquire")
+        return builder.extract_value(found, 1)
+
+    return types.boolean(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def count_hired(typing_context: Any) -> Any:
+    """Count that a helper was hired."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.atomic_rmw("add", cell(builder, HIRED), word(1), "monotonic")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@kernel()
+def let_others_run():  # type: ignore[no-untyped-def]
+    """Give the processor to another thread that waits for it, if there is one."""
+    call(yield_function())
+
+
+@kernel()
+def hire(task, attributes, serve):  # type: ignore[no-untyped-def]
+    """Have a helper work on a table: one that waits, or a new one, that runs `serve`. False where there can be none."""
+    slot = first_slot()
+    for k in range(N_SLOTS):
+        if exchange(slot + k * SLOT * WORD, IDLE, task):
+            count_hired()
+            return True
+    for k in range(N_SLOTS):
+        own = slot + k * SLOT * WORD
+        if exchange(own, EMPTY, task):
+            if start_thread(own + WORD, attributes, serve, own) != 0:
+                show(own, EMPTY)
+                return False
+            call(detach_function(), look(own + WORD))
+            count_hired()
+            return True
+    return False
+
+
+@kernel()
+def wait_for_work(slot):  # type: ignore[no-untyped-def]
+    """Say that a helper is free, and return what it is to work on next, or `EMPTY` where it has waited long enough."""
+    show(slot, IDLE)
+    for _ in range(PATIENCE):
+        task = look(slot)
+        if task != IDLE:
+            return task
+        let_others_run()
+    return EMPTY if exchange(slot, IDLE, EMPTY) else look(slot)
 
 
 @intrinsic

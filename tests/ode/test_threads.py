@@ -9,11 +9,23 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import llvmlite.binding
 import numpy as np
 import pytest
 from ragged import KINDS, Batch, differences
 
-from qsp_bayes.ode.threads import CREATE, JOIN, cells, granted_cores, number_of_threads, threads, usable_cores
+from qsp_bayes.ode.threads import (
+    CREATE,
+    DETACH,
+    HIRED,
+    cells,
+    granted_cores,
+    number_of_threads,
+    slots,
+    threads,
+    usable_cores,
+    wait_for_helpers,
+)
 
 pytestmark = pytest.mark.skipif(cells[CREATE] == 0, reason="there are no POSIX threads")
 
@@ -22,33 +34,32 @@ MUCH = 10**6
 EAGAIN = 11
 
 CREATES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+DETACHES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 JOINS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
 @contextmanager
-def schedule(create, join):
-    """Have solves start and await their threads by other functions, which are called in the calling thread."""
-    before = cells[CREATE], cells[JOIN]
-    own = CREATES(create), JOINS(join)
-    cells[CREATE], cells[JOIN] = (ctypes.cast(function, ctypes.c_void_p).value for function in own)
+def hiring(create):
+    """Have solves start helpers by another function, called in the calling thread; none is left from before."""
+    wait_for_helpers()
+    before = cells[CREATE], cells[DETACH]
+    own = CREATES(create), DETACHES(nothing)
+    cells[CREATE], cells[DETACH] = (ctypes.cast(function, ctypes.c_void_p).value for function in own)
     try:
         yield
     finally:
-        cells[CREATE], cells[JOIN] = before
+        cells[CREATE], cells[DETACH] = before
 
 
-real_create, real_join = CREATES(cells[CREATE]), JOINS(cells[JOIN])
+real_create = CREATES(cells[CREATE])
+join_address = llvmlite.binding.address_of_symbol("pthread_join") or 0
+real_join = JOINS(join_address)
 
 
 def helpers_first(handle, attributes, function, argument):
-    """Start a helper and let it end before anyone else does anything."""
+    """Start a helper and let it work, and end, before anyone else does anything."""
     failed = real_create(handle, attributes, function, argument)
     return failed or real_join(ctypes.c_int64.from_address(handle).value, None)
-
-
-def no_helpers(handle, attributes, function, argument):
-    """Pretend to start one."""
-    return 0
 
 
 def refused(handle, attributes, function, argument):
@@ -56,7 +67,7 @@ def refused(handle, attributes, function, argument):
     return EAGAIN
 
 
-def nothing(handle, result):
+def nothing(handle):
     return 0
 
 
@@ -92,29 +103,27 @@ def test_the_batch_has_what_it_should(batch, sequential):
 @pytest.mark.parametrize("number", [2, 3, 7])
 @pytest.mark.parametrize("what", ["states", "gradient"])
 def test_every_bit_is_the_same_for_any_number_of_threads(batch, sequential, what, number):
-    started = []
-
-    def counted(*arguments):
-        started.append(arguments)
-        return real_create(*arguments)
-
     with threads(number):
         for _ in range(5):
+            hired = cells[HIRED]
             assert differences(run(batch, what), sequential[what]) == []
-        with schedule(counted, real_join):
-            assert differences(run(batch, what), sequential[what]) == []
-    solves = 1 if what == "states" else 2
-    assert len(started) >= solves * (number - 1)
-    if what == "states":
-        # There is a second round where the part of the path that a thread has, for steady states, was too small.
-        assert len(started) <= 2 * (number - 1)
+            solves = 1 if what == "states" else 2
+            # There is a second round where the part of the path that a thread has is too small.
+            assert solves * (number - 1) <= cells[HIRED] - hired <= 2 * solves * (number - 1)
 
 
-@pytest.mark.parametrize("create", [helpers_first, no_helpers, refused])
+def test_helpers_end_when_nobody_needs_them(batch):
+    with threads(3):
+        run(batch, "states")
+    wait_for_helpers()
+    assert not any(slots[::16])
+
+
+@pytest.mark.parametrize("create", [helpers_first, refused])
 @pytest.mark.parametrize("what", ["states", "gradient"])
 def test_whoever_takes_a_subject_finds_the_same(batch, sequential, what, create):
-    """The helpers take all subjects before the calling thread takes any, or none at all, or there are no helpers."""
-    with threads(3), schedule(create, nothing):
+    """The helpers take all subjects before the calling thread takes any, or there are none."""
+    with threads(3), hiring(create):
         assert differences(run(batch, what), sequential[what]) == []
 
 
@@ -148,7 +157,7 @@ def test_little_work_starts_no_thread(batch):
         raise AssertionError("a thread was started")
 
     batch.effort[0] = 1
-    with threads(2), schedule(forbidden, nothing):
+    with threads(2), hiring(forbidden):
         batch.states()
 
 
@@ -193,11 +202,11 @@ def test_what_is_compiled_late_does_not_block_threads(kind, broken):
         from ragged import Batch
         from qsp_bayes.ode import lazy, nonlinear_op
         from qsp_bayes.ode.batch import from_python
-        from qsp_bayes.ode.threads import CREATE, JOIN, cells, threads
-        from test_threads import nothing, schedule
+        from qsp_bayes.ode.threads import CREATE, cells, threads
+        from test_threads import hiring, join_address
 
         start = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)(cells[CREATE])  # it keeps Python's lock
-        wait = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 2)(cells[JOIN])  # so does this
+        wait = ctypes.PYFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 2)(join_address)  # so does this
 
         def helper_first(handle, attributes, function, argument):
             start(handle, attributes, function, argument)
@@ -215,7 +224,7 @@ def test_what_is_compiled_late_does_not_block_threads(kind, broken):
         batch.solve = from_python(nonlinear_op.solver, batch.compiled)
         batch.gather = from_python(nonlinear_op.adjoint, batch.compiled)
         batch.effort[0] = 10**6
-        with threads(2), schedule(helper_first, nothing):
+        with threads(2), hiring(helper_first):
             found = batch.gradient()
         late = dict((one.function.__name__, one) for one in lazy.bound.values())
         assert all(late[name].compiled for name in {LATE[kind]} if not "{broken}")
