@@ -17,6 +17,7 @@ from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
+from qsp_bayes.ode.rows import Stack
 from qsp_bayes.ode.solvers import Adaptive
 
 ABSENT = np.zeros((0, 0))
@@ -68,7 +69,7 @@ def records_of(problem: Problem) -> np.ndarray:
 
 def constants_of(graphs: Sequence[Variable], rows: Mapping[Variable, Variable]) -> Variable:
     """Values of the constants of a system, (constant, row)."""
-    return pt.stack([vectorize_graph(graph, rows) for graph in graphs])
+    return Stack()(*(vectorize_graph(graph, rows) for graph in graphs))
 
 
 def weights_of(n: int) -> np.ndarray:

@@ -104,7 +104,7 @@ def check_equations(equations: Equations) -> None:
     graphs = {f"state {name!r}": [graph] for name, graph in equations.derivatives.items()}
     check_available(graphs, "dx/dt")
     for name, switch in equations.switches.items():
-        check_available({f"switch {name!r}": [switch.when, *switch.change.values()]}, "its functions")
+        check_available({f"switch {name!r}": switch.graphs}, "its functions")
 
 
 def fingerprint(equations: Equations) -> str:
@@ -131,7 +131,7 @@ def fingerprint(equations: Equations) -> str:
     lines, results, _ = statements(graphs, names)
     parts: list[object] = [KERNEL_VERSION, pytensor.__version__, list(names.values()), lines, results]
     for switch in equations.switches.values():
-        lines, results, _ = statements([switch.when, *switch.change.values()], names)
+        lines, results, _ = statements(switch.graphs, names)
         parts += [switch.direction, list(switch.change), lines, results]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

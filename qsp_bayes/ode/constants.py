@@ -55,7 +55,7 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
     [1.5, 0.25, -0.5, 3.0]
     """
     switches = equations.switches
-    functions = [graph for switch in switches.values() for graph in (switch.when, *switch.change.values())]
+    functions = [graph for switch in switches.values() for graph in switch.graphs]
     graphs = merged([*equations.derivatives.values(), *functions])
     sides = [switch.side for switch in switches.values()]
     gathered = Factors({equations.time, *equations.states.values(), *sides}, graphs)
@@ -78,10 +78,7 @@ def with_constants(equations: Equations) -> tuple[Equations, tuple[Variable, ...
             kept.append(value)
     rest = iter(wholes)
     derivatives = {name: next(rest) for name in equations.derivatives}
-    rewritten = {
-        name: replace(switch, when=next(rest), change={state: next(rest) for state in switch.change})
-        for name, switch in switches.items()
-    }
+    rewritten = {name: switch.with_graphs(rest) for name, switch in switches.items()}
     found = replace(equations, parameters=parameters, derivatives=derivatives, switches=rewritten)
     return found, tuple(kept)
 

@@ -16,8 +16,6 @@ from qsp_bayes.ode.table import COLUMNS, WORD, allocate_cleared, carve, start
 from qsp_bayes.ode.threads import (
     ATTRIBUTES,
     EMPTY,
-    attributes_elsewhere,
-    forget_attributes,
     hire,
     let_others_run,
     look,
@@ -74,14 +72,9 @@ def assemble(address, size, own_words):  # type: ignore[no-untyped-def]
 @kernel()
 def work(address, size, own_words):  # type: ignore[no-untyped-def]
     """Do the work with a crew, the calling thread being one of it; where a thread cannot be started, with fewer."""
-    hired, attributes = np.int64(0), np.int64(0)
-    if size > 1:
-        attributes = attributes_elsewhere(start(address, CREW) + (LINE + size * stride(own_words)) * WORD)
-    while hired < size - 1 and hire(
-        table_of(address, hired + 1, own_words), attributes, start(address, SERVE)
-    ):
+    hired, room = np.int64(0), start(address, CREW) + (LINE + size * stride(own_words)) * WORD
+    while hired < size - 1 and hire(table_of(address, hired + 1, own_words), start(address, SERVE), room):
         hired += 1
-    forget_attributes(attributes)
     call(start(address, WORKER), table_of(address, np.int64(0), own_words))
     for k in range(1, hired + 1):
         while look(table_of(address, k, own_words) - DONE * WORD) == 0:

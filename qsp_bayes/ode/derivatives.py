@@ -114,8 +114,7 @@ def derive(equations: Equations) -> Derivatives:
 
     v, tau = ([pt.dscalar() for _ in names] for _ in range(2))
     M = [pt.dscalar() for _ in jacobian]
-    wanted = {variable: f"state {name!r}" for name, variable in equations.states.items()}
-    wanted |= {variable: f"parameter {name!r}" for name, variable in equations.parameters.items()}
+    wanted = called_in_messages(equations)
     pull = pulled(list(zip(v, slopes, strict=True)), wanted, "a derivative")
     weighted = [*zip(M, jacobian.values(), strict=True), *((tau[i], g) for i, g in time_slopes.items())]
     return Derivatives(
@@ -128,6 +127,12 @@ def derive(equations: Equations) -> Derivatives:
         tau=tuple(tau),
         pull_jacobian=pulled(weighted, wanted, "a second derivative"),
     )
+
+
+def called_in_messages(equations: Equations) -> dict[Variable, str]:
+    """Return what messages call each state and parameter."""
+    states = {variable: f"state {name!r}" for name, variable in equations.states.items()}
+    return states | {variable: f"parameter {name!r}" for name, variable in equations.parameters.items()}
 
 
 def guard_powers(graphs: Sequence[Variable], states: Sequence[Variable]) -> list[Variable]:

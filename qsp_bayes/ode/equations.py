@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import graph_inputs
@@ -32,6 +32,15 @@ class Switching:
     when: Variable
     direction: int = 1
     change: Mapping[str, Variable] = field(default_factory=dict)
+
+    @property
+    def graphs(self) -> list[Variable]:
+        """The function, then the new values."""
+        return [self.when, *self.change.values()]
+
+    def with_graphs(self, graphs: Iterator[Variable]) -> Switching:
+        """Return the switch with as many of these graphs, in the same order, in place of its own."""
+        return replace(self, when=next(graphs), change={state: next(graphs) for state in self.change})
 
 
 @dataclass(frozen=True, eq=False)

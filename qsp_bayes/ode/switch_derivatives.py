@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 
-from qsp_bayes.ode.derivatives import gradient, guard_powers, pulled, quickly, simplify
+from qsp_bayes.ode.derivatives import called_in_messages, gradient, guard_powers, pulled, quickly, simplify
 from qsp_bayes.ode.equations import Equations
 
 
@@ -72,8 +72,7 @@ def derive_switches(equations: Equations) -> SwitchDerivatives:
     doubles = [pt.cast(graph, "float64") for graph in [*graphs, *changes]]
     whole = simplify(guard_powers(doubles, list(states.values())))
     graphs, changes = whole[: len(graphs)], whole[len(graphs) :]
-    wanted = {variable: f"state {name!r}" for name, variable in states.items()}
-    wanted |= {variable: f"parameter {name!r}" for name, variable in equations.parameters.items()}
+    wanted = called_in_messages(equations)
     flow, v, w = ([pt.dscalar() for _ in range(size)] for size in (len(states), len(graphs), len(changes)))
     slopes, slope_of = [], dict(zip(states.values(), flow, strict=True))
     for name, graph in zip(switches, graphs, strict=True):

@@ -302,8 +302,11 @@ def let_others_run():  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def hire(task, attributes, serve):  # type: ignore[no-untyped-def]
-    """Have a helper work on a table: one that waits, or a new one, that runs `serve`. False where there can be none."""
+def hire(task, serve, room):  # type: ignore[no-untyped-def]
+    """Have a helper work on a table: one that waits, or a new one, that runs `serve`. False where there can be none.
+
+    At `room` there are `ATTRIBUTES` words for those of a new thread.
+    """
     slot = first_slot()
     for k in range(N_SLOTS):
         if exchange(slot + k * SLOT * WORD, IDLE, task):
@@ -312,7 +315,10 @@ def hire(task, attributes, serve):  # type: ignore[no-untyped-def]
     for k in range(N_SLOTS):
         own = slot + k * SLOT * WORD
         if exchange(own, EMPTY, task):
-            if start_thread(own + WORD, attributes, serve, own) != 0:
+            attributes = attributes_elsewhere(room)
+            failed = start_thread(own + WORD, attributes, serve, own)
+            forget_attributes(attributes)
+            if failed != 0:
                 show(own, EMPTY)
                 return False
             call(detach_function(), look(own + WORD))

@@ -232,8 +232,7 @@ def used_parameters(system: System) -> set[str]:
                 *graphs.expressions.values(),
                 *graphs.outputs.values(),
                 *graphs.initial.values(),
-                *(switch.when for switch in graphs.switches.values()),
-                *(graph for switch in graphs.switches.values() for graph in switch.change.values()),
+                *(graph for switch in graphs.switches.values() for graph in switch.graphs),
                 *(
                     graph
                     for routes in graphs.deliveries.values()

@@ -11,6 +11,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.notation import MathML, Text, definition, names_of, write
+from qsp_bayes.systems.switch import WORDS
 from qsp_bayes.systems.symbolic import symbolic
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def equations(system: System, style: Text) -> list[tuple[str, str]]:
     for name, switch in graphs.switches.items():
         lines.append((style.name(name).text, side(side_of(switch.when))))
         lines += [
-            (style.at(state, name, switch.direction), side(graph)) for state, graph in switch.change.items()
+            (style.at(state, name, WORDS[switch.direction]), side(graph))
+            for state, graph in switch.change.items()
         ]
     lines += [
         (style.name(name).text, meaning(graph))

@@ -61,9 +61,7 @@ def ramps(symbolic: SymbolicSystem) -> Ramps:
     >>> list(ramps(system.symbolic()).symbolic.inputs)
     ['E', 'E_start', 'E_slope', 'interpolated_since']
     """
-    switched = [
-        graph for switch in symbolic.switches.values() for graph in (switch.when, *switch.change.values())
-    ]
+    switched = [graph for switch in symbolic.switches.values() for graph in switch.graphs]
     reached = set(ancestors([*symbolic.derivatives.values(), *switched]))
     moving = [name for name in symbolic.interpolated if symbolic.inputs[name] in reached]
     taken = {
@@ -86,12 +84,7 @@ def ramps(symbolic: SymbolicSystem) -> Ramps:
         symbolic,
         derivatives={name: next(graphs) for name in symbolic.derivatives},
         inputs={**symbolic.inputs, **more},
-        switches={
-            name: dataclasses.replace(
-                switch, when=next(graphs), change={state: next(graphs) for state in switch.change}
-            )
-            for name, switch in symbolic.switches.items()
-        },
+        switches={name: switch.with_graphs(graphs) for name, switch in symbolic.switches.items()},
     )
     return Ramps(changed, start, slope, since)
 

@@ -14,7 +14,7 @@ from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.cvodes_op import CvodesSolve
-from qsp_bayes.ode.equations import Equations, Switching
+from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
 from qsp_bayes.ode.solvers import CVODES, Adaptive
 from qsp_bayes.ode.status import Status, observed_status, recorded_status
@@ -22,7 +22,7 @@ from qsp_bayes.ode.switching import MAX_SWITCHES
 from qsp_bayes.systems.deliveries import deliveries, delivery_states, steady_doses
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import by_state, initial_rows, rows_of
-from qsp_bayes.systems.switch import DIRECTIONS, by_sides
+from qsp_bayes.systems.switch import by_sides
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
 
@@ -37,11 +37,7 @@ def equations_of(symbolic: SymbolicSystem) -> tuple[Equations, tuple[Variable, .
     >>> list(equations.parameters)
     ['Km', 'constant1', 'constant2']
     """
-    switches = {
-        name: Switching(switch.side, switch.when, DIRECTIONS[switch.direction], dict(switch.change))
-        for name, switch in symbolic.switches.items()
-    }
-    functions = [graph for s in switches.values() for graph in (s.when, *s.change.values())]
+    functions = [graph for switch in symbolic.switches.values() for graph in switch.graphs]
     reached = set(ancestors([*symbolic.derivatives.values(), *functions]))
     quantities = {**symbolic.parameters, **symbolic.inputs}
     return with_constants(
@@ -50,7 +46,7 @@ def equations_of(symbolic: SymbolicSystem) -> tuple[Equations, tuple[Variable, .
             dict(symbolic.states),
             {name: variable for name, variable in quantities.items() if variable in reached},
             by_sides(symbolic),
-            switches,
+            symbolic.switches,
         )
     )
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Direction = Literal["up", "down", "both"]
 DIRECTIONS: Mapping[str, int] = MappingProxyType({"up": 1, "down": -1, "both": 0})
+"""What the engine calls them (see `ode.equations.Switching`)."""
+WORDS: Mapping[int, str] = MappingProxyType({number: word for word, number in DIRECTIONS.items()})
 
 ABOVE, BELOW = (GT, GE, Maximum), (LT, LE, Minimum)
 """Operations that ask whether their first argument is the larger one, or the smaller one."""

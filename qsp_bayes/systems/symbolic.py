@@ -12,8 +12,9 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.ode.equations import Switching
 from qsp_bayes.systems.scope import Scope
-from qsp_bayes.systems.switch import Direction, check_read
+from qsp_bayes.systems.switch import DIRECTIONS, check_read
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -33,16 +34,6 @@ class Delivery:
         """Return those of F, lag, rate and duration that are present."""
         shapes = {"F": self.F, "lag": self.lag, "rate": self.rate, "duration": self.duration}
         return {name: graph for name, graph in shapes.items() if graph is not None}
-
-
-@dataclass(frozen=True, eq=False)
-class SymbolicSwitch:
-    """A switch: its side, a root variable (1 where `when` is positive, else 0), and the graphs of its functions."""
-
-    side: TensorVariable
-    when: TensorVariable
-    change: Mapping[str, TensorVariable]
-    direction: Direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +60,7 @@ class SymbolicSystem:
         For each compartment that takes doses, its routes. Their graphs are free of states and time.
     accumulators : tuple of str
         States that appear in no rate.
-    switches : dict of str to SymbolicSwitch
+    switches : dict of str to Switching
     interpolated : tuple of str
         Inputs that go linearly from record to record. Rates hold them as they are: see `interpolation`.
     """
@@ -86,7 +77,7 @@ class SymbolicSystem:
     initial: Mapping[str, TensorVariable]
     deliveries: Mapping[str, tuple[Delivery, ...]]
     accumulators: tuple[str, ...]
-    switches: Mapping[str, SymbolicSwitch]
+    switches: Mapping[str, Switching]
     interpolated: tuple[str, ...]
 
 
@@ -152,14 +143,14 @@ def symbolic(system: System) -> SymbolicSystem:
         },
         accumulators=tuple(system.accumulators),
         switches={
-            switch.name: SymbolicSwitch(
+            switch.name: Switching(
                 scope.sides[switch.name],
                 scope.without_sides(switch.when, f"condition of switch {switch.name!r}"),
+                DIRECTIONS[switch.direction],
                 {
                     name: scope.without_sides(value, f"change of {name!r} at switch {switch.name!r}")
                     for name, value in switch.change.items()
                 },
-                switch.direction,
             )
             for switch in system.switches
         },
