@@ -44,9 +44,9 @@ def theophylline_by_hand() -> Any:
 
 
 def tmdd_model() -> Any:
-    from benchmarks.six_subjects import model
+    from benchmarks.six_subjects import population_model
 
-    return model(individual=True)
+    return population_model()
 
 
 def trivial_model() -> Any:

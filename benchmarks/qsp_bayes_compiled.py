@@ -17,7 +17,7 @@ from qsp_bayes.ode.compiled import compile_equations
 from qsp_bayes.ode.constants import with_constants
 from qsp_bayes.ode.equations import Equations
 from qsp_bayes.ode.nonlinear_op import NonlinearSolve
-from qsp_bayes.ode.rows import Stack
+from qsp_bayes.ode.rows import stack, unstack
 from qsp_bayes.ode.solvers import Adaptive
 
 ABSENT = np.zeros((0, 0))
@@ -69,7 +69,7 @@ def records_of(problem: Problem) -> np.ndarray:
 
 def constants_of(graphs: Sequence[Variable], rows: Mapping[Variable, Variable]) -> Variable:
     """Values of the constants of a system, (constant, row)."""
-    return Stack()(*(vectorize_graph(graph, rows) for graph in graphs))
+    return stack(*(vectorize_graph(graph, rows) for graph in graphs))
 
 
 def weights_of(n: int) -> np.ndarray:
@@ -87,19 +87,19 @@ def qsp_bayes_compiled(
     n, records = len(problem.states), records_of(problem)
     subject, evid = records[:, 0].astype(int), records[:, 2].astype(int)
     none, values, tolerances = np.zeros(len(records), int), pt.dmatrix("values"), pt.dvector("tolerances")
-    rows = {variable: values[k] for k, variable in enumerate(equations.parameters.values())}
+    given = unstack(values, len(problem.parameters))
+    rows = dict(zip(equations.parameters.values(), given, strict=True))
     start = [
-        pt.as_tensor_variable(x, dtype="float64") + pt.zeros(values.shape[1])
-        for x in problem.start([values[k] for k in range(len(problem.parameters))])
+        pt.as_tensor_variable(x, dtype="float64") + pt.zeros(values.shape[1]) for x in problem.start(given)
     ]
     options = [0, solver.method, solver.max_steps, 0, compiled.autonomous, compiled.n_factors]
     states = NonlinearSolve(compiled)(
         records[:, 1].copy(), records[:, 4].copy(), ABSENT, ABSENT, records[:, 5][None].copy(), ABSENT,
-        np.zeros(len(records)), constants_of(constants, rows), pt.stack(start), tolerances, subject, subject, evid,
+        np.zeros(len(records)), constants_of(constants, rows), stack(*start), tolerances, subject, subject, evid,
         np.where(evid == 1, records[:, 3], -1).astype(int)[None], none, none, np.arange(n), compiled.rows,
         compiled.columns, np.ones(n, int), np.array(options, int),
     )[0]  # fmt: skip
-    weights = pt.dmatrix("weights")
+    weights = pt.tensor("weights", shape=(n, len(records)))
     inputs, outputs = [values, tolerances], [states]
     if sensitivities:
         inputs.append(weights)

@@ -24,6 +24,7 @@ from benchmarks.engines import TARGET_ACCEPT, MissingPeerError, Nutpie, Run, Sta
 from benchmarks.gradient import relative_error
 from benchmarks.problems import KON, STUDY, TRUTH, Dose, six_subjects
 from benchmarks.timing import Sampler, interleaved, leapfrog_step
+from qsp_bayes.calibration import IIV, Calibration, Combined, Prior
 from qsp_bayes.data import Study, read_nonmem
 from qsp_bayes.models.tmdd import tmdd
 from qsp_bayes.ode.solvers import Automatic
@@ -41,6 +42,7 @@ PRIORS = {
 """Median and standard deviation of the logarithm."""
 SIGMA, ASSAY = 0.5, 0.1
 """Scale of the half-normal priors of the proportional errors; additive error (nM), which is known."""
+SOURCE = "benchmark"
 SAMPLED = ("log_p", "sigma_drug", "sigma_target")
 TOLERANCES = np.logspace(-3.0, -9.0, 13).tolist()
 """Relative ones, from which each engine's is chosen. Stan gets the same as absolute ones: its states are shares of the
@@ -157,23 +159,41 @@ def study() -> Study:
     return read_nonmem(data, units=units, compartments={1: "central"}, outputs={1: "Cc", 2: "Rtot"})
 
 
-def model(*, individual: bool = False, tolerance: float = 1e-6) -> pm.Model:
-    """The posterior through qsp_bayes: the library's system, its events, and PyMC's distributions.
+def population_model() -> pm.Model:
+    """What a user builds for these data: all parameters but kon differ between subjects."""
+    names = {"V1": "Vc", "V2": "Vp"}
+    system = tmdd(compartments=2, binding="KD").fix(kon=KON)
+    priors: dict[str, Prior] = {}
+    for key, (median, deviation) in PRIORS.items():
+        name = names.get(key, key)
+        priors[f"TV{name}"] = Prior(
+            median=median, sd_log=deviation, unit=system.parameters[name], source=SOURCE
+        )
+        priors[f"omega_{name}"] = Prior(distribution="HalfNormal", sigma=SIGMA, unit="", source=SOURCE)
+    for output in ("Cc", "Rtot"):
+        for kind, unit in (("add", "nmol/L"), ("prop", "")):
+            priors[f"sigma_{kind}_{output}"] = Prior(
+                distribution="HalfNormal", sigma=SIGMA, unit=unit, source=SOURCE
+            )
+    return Calibration(
+        system,
+        priors,
+        individual=[IIV(*(names.get(key, key) for key in PRIORS))],
+        error={"Cc": Combined(), "Rtot": Combined()},
+    ).build(study())
 
-    With `individual` the parameters differ between subjects: what an ordinary population model compiles.
-    """
+
+def model(*, tolerance: float = 1e-6) -> pm.Model:
+    """The posterior through qsp_bayes: the library's system, its events, and PyMC's distributions."""
     events = study().events()
     medians, deviations = np.array(list(PRIORS.values())).T
     names = {"V1": "Vc", "V2": "Vp"}
     system = tmdd(compartments=2, binding="KD").fix(kon=KON)
     with pm.Model() as built:
         log_p = pm.Normal("log_p", np.log(medians), deviations, shape=len(medians))
-        if individual:
-            omega = pm.HalfNormal("omega", 0.5, shape=len(medians))
-            log_p = log_p + omega * pm.Normal("eta", shape=(len(events.subjects), len(medians)))
         path = system.solve(
             events,
-            {names.get(p, p): pm.math.exp(log_p[..., k]) for k, p in enumerate(PRIORS)},
+            {names.get(p, p): pm.math.exp(log_p[k]) for k, p in enumerate(PRIORS)},
             solver=Automatic(rtol=tolerance),
         )
         for output, sigma in (("Cc", "sigma_drug"), ("Rtot", "sigma_target")):

@@ -174,15 +174,17 @@ def going_back(kernel: Kernel) -> Callable[..., tuple[Any, ...]]:
     return derivatives
 
 
-def stacking(*rows: Any) -> tuple[Any]:
-    """Stack vectors, and scalars that stand for constant vectors (see `rows.Stack`)."""
-    length = next((row.size for row in rows if row.ndim), 1)
-    return (jnp.stack([jnp.broadcast_to(row, (length,)) for row in rows]),)
+def stacking(*blocks: Any) -> tuple[Any]:
+    """Stack vectors and matrices, and what stands for constant rows (see `rows.Stack`)."""
+    matrices = [jnp.atleast_2d(block) for block in blocks]
+    length = max(matrix.shape[1] for matrix in matrices)
+    return (jnp.concatenate([jnp.broadcast_to(matrix, (len(matrix), length)) for matrix in matrices]),)
 
 
-def unstacking(matrix: Any) -> tuple[Any, ...]:
-    """Return the rows of a matrix (see `rows.Unstack`)."""
-    return tuple(matrix)
+def unstacking(sizes: Sequence[int], matrix: Any) -> tuple[Any, ...]:
+    """Take a matrix apart (see `rows.Unstack`)."""
+    parts = jnp.split(matrix, np.cumsum(sizes)[:-1])
+    return tuple(part[0] if size == 1 else part for part, size in zip(parts, sizes, strict=True))
 
 
 def refusing(*variables: Any) -> Any:

@@ -6,6 +6,8 @@ callbacks into the compiled kernels in the place of the operations, and are the 
 
 from __future__ import annotations
 
+from functools import partial
+
 from pytensor.compile import optdb
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
@@ -53,7 +55,7 @@ def rows_by_jax(fgraph: FunctionGraph, node: Apply) -> list[Variable]:
     """Make a matrix from its rows, or take it apart, by JAX's own means."""
     from qsp_bayes.ode.jax_functions import stacking, unstacking
 
-    function = stacking if isinstance(node.op, Stack) else unstacking
+    function = stacking if isinstance(node.op, Stack) else partial(unstacking, node.op.sizes)
     op = JAXOp([x.type for x in node.inputs], [x.type for x in node.outputs], function, name=str(node.op))
     return op.make_node(*node.inputs).outputs
 

@@ -9,7 +9,7 @@ from pytensor.graph.basic import Variable
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.records import NO_STATE, UNKNOWN_STATE
-from qsp_bayes.ode.rows import Stack
+from qsp_bayes.ode.rows import stack
 from qsp_bayes.systems.known import known_value
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.solution import ABSENT, evaluate
@@ -69,7 +69,7 @@ def deliveries(
     def table_of(rows: list[Variable | None], absent: float) -> Variable:
         if all(row is None for row in rows):
             return pt.as_tensor_variable(ABSENT)
-        return Stack()(*(absent if row is None else row for row in rows))
+        return stack(*(absent if row is None else row for row in rows))
 
     check_modelled(symbolic, events)
     plain = pt.eq(code, 0.0) & pt.eq(stated, 0.0)

@@ -12,7 +12,7 @@ from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
-from qsp_bayes.ode.rows import Stack, Unstack
+from qsp_bayes.ode.rows import stack, unstack
 from qsp_bayes.ode.status import Status
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.symbolic import SymbolicSystem
@@ -112,12 +112,12 @@ def rows_of(graphs: Iterable[Variable], symbolic: SymbolicSystem, table: Paramet
         return pt.zeros((0, 1 if vector is None else vector.shape[0]))
     if vector is not None and all(graph.ndim == 0 for graph in found):
         found[0] = pt.alloc(found[0], vector.shape[0])
-    return Stack()(*found)
+    return stack(*found)
 
 
 def by_state(states: Variable, observed: tuple[str, ...]) -> dict[str, Variable]:
     """Return the rows of the states that an engine observes, by name."""
-    rows = Unstack(len(observed))(states, return_list=True) if observed else []
+    rows = unstack(states, len(observed)) if observed else []
     return dict(zip(observed, rows, strict=True))
 
 
