@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+    from qsp_bayes.data.regimen import Regimen
+    from qsp_bayes.ode.solvers import Solver
 
 SCALES = ("log", "logit", "identity")
 
@@ -225,6 +229,61 @@ class System:
         from qsp_bayes.systems.solve import solve
 
         return solve(self, events, params, levels=levels, covariates=covariates, solver=solver)
+
+    def course(
+        self,
+        params: Mapping[str, float],
+        times: Iterable[float],
+        regimen: Regimen | None = None,
+        *,
+        outputs: Sequence[str] | None = None,
+        inputs: Mapping[str, float] | None = None,
+        solver: Solver | None = None,
+    ) -> xr.Dataset:
+        """Solve the system for one individual, and return its outputs as numbers.
+
+        Parameters
+        ----------
+        params : mapping of str to float
+            Every parameter of the system.
+        times : iterable of float
+            Increasing times, in the unit of the system.
+        regimen : Regimen, optional
+            Doses, in the units of the system; none where left out.
+        outputs : sequence of str, optional
+            All where left out.
+        inputs : mapping of str to float, optional
+            Values of inputs that no other system gives.
+        solver : Solver, optional
+            Chosen from the structure of the system where left out.
+
+        Returns
+        -------
+        xarray.Dataset
+            Every output along ``time``, with its unit.
+
+        Raises
+        ------
+        MechanismError
+            For an output or a compartment that the system does not have.
+        SolverError
+            If the system cannot be solved, naming time and state.
+
+        Examples
+        --------
+        >>> system = System(
+        ...     {"central": "mg"}, {"CL": "L/h", "Vc": "L"},
+        ...     [Process("elimination", {"central": -1}, lambda s: s.CL / s.Vc * s.central)],
+        ...     {"Cc": Output("mg/L", lambda s: s.central / s.Vc)}, {"central": DoseInto()},
+        ... )
+        >>> from qsp_bayes.data import Regimen
+        >>> found = system.course({"CL": 1.0, "Vc": 10.0}, [1, 10], Regimen(100, unit="mg", into="central"))
+        >>> found.Cc.values.round(3), found.Cc.units
+        (array([9.048, 3.679]), 'mg/L')
+        """
+        from qsp_bayes.systems.course import course
+
+        return course(self, params, times, regimen, outputs=outputs, inputs=inputs, solver=solver)
 
     def __add__(self, other: System) -> System:
         """Join two systems.
