@@ -1,7 +1,8 @@
 """CPU seconds from `build` to the first draw: with empty caches, and in a process that finds them filled.
 
-Two of our models, each beside another: the theophylline population model (linear, exact) and the same by hand; a TMDD
-population model (nonlinear) and a trivial model, which shows what PyMC and nutpie take by themselves.
+Two of our models, each beside others: the theophylline population model (linear, exact) and the same by hand; a TMDD
+population model (nonlinear), the same variables with exponentials in the place of the system, which shows what PyMC,
+PyTensor and nutpie take for a population of this size, and a trivial model, which shows what they take for any.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ BARS = (
         {"cold": 15.0, "warm": 5.0},
     ),
     ("tmdd", "trivial", "TMDD population model", "a trivial model in PyMC", {"cold": 25.0, "warm": 10.0}),
+    (
+        "tmdd",
+        "exponentials",
+        "TMDD population model",
+        "exponentials in its place",
+        {"cold": 25.0, "warm": 10.0},
+    ),
 )
 """Two models of `MODELS`, what the first is called, what the second is, and by how much the first may take longer."""
 
@@ -49,6 +57,34 @@ def tmdd_model() -> Any:
     return population_model()
 
 
+def exponentials_model() -> Any:
+    import numpy as np
+    import pymc as pm
+
+    from benchmarks.six_subjects import ASSAY, PRIORS, SIGMA, study
+
+    events = study().events()
+    dose = np.bincount(events.subject, events.amount)
+    with pm.Model(coords={"subject": events.subjects}) as model:
+        values = {}
+        for name, (median, deviation) in PRIORS.items():
+            typical = pm.LogNormal(f"TV{name}", np.log(median), deviation)
+            omega, eta = pm.HalfNormal(f"omega_{name}", SIGMA), pm.Normal(f"eta_{name}", dims="subject")
+            individual = pm.math.exp(pm.math.log(typical) + omega * eta)
+            values[name] = pm.Deterministic(name, individual, dims="subject")
+        for output, names in {"Cc": ("CL", "V1", "Q", "V2"), "Rtot": ("KD", "R0", "kdeg", "kint")}.items():
+            rows = events.rows[output]
+            time, subject = events.time[rows], events.subject[rows]
+            a, b, c, d = (values[name][subject] for name in names)
+            rise, fall = pm.math.exp(-a / b * time), pm.math.exp(-d * time)
+            prediction = pm.Deterministic(output, dose[subject] / b * rise + c * fall)
+            additive = pm.HalfNormal(f"sigma_add_{output}", ASSAY)
+            proportional = pm.HalfNormal(f"sigma_prop_{output}", SIGMA)
+            sd = pm.math.sqrt(additive**2 + (proportional * prediction) ** 2)
+            pm.Normal(f"DV_{output}", prediction, sd, observed=events.DV[output])
+    return model
+
+
 def trivial_model() -> Any:
     import pymc as pm
 
@@ -61,6 +97,7 @@ MODELS = {
     "theophylline": theophylline_model,
     "theophylline by hand": theophylline_by_hand,
     "tmdd": tmdd_model,
+    "exponentials": exponentials_model,
     "trivial": trivial_model,
 }
 

@@ -13,6 +13,7 @@ from qsp_bayes.calibration.variables import Variables
 from qsp_bayes.data.events import Events
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import DataError
+from qsp_bayes.ode.take import Take
 
 Level = Literal["population", "subject", "occasion", "record"]
 LEVELS: tuple[Level, ...] = ("population", "subject", "occasion", "record")
@@ -66,7 +67,7 @@ class Design:
         }
         if term.level in ("population", level):
             return term.value
-        return term.value[index[term.level, level]]
+        return Take()(term.value, index[term.level, level])
 
     def add(self, first: Term, second: Term) -> Term:
         """Add two terms at the finer of their levels."""

@@ -187,6 +187,16 @@ def unstacking(sizes: Sequence[int], matrix: Any) -> tuple[Any, ...]:
     return tuple(part[0] if size == 1 else part for part, size in zip(parts, sizes, strict=True))
 
 
+def taking(vector: Any, index: Any) -> tuple[Any]:
+    """Take entries (see `take.Take`)."""
+    return (vector[index.astype(np.int32)],)
+
+
+def adding_up(entries: Any, index: Any, like: Any) -> tuple[Any]:
+    """Add entries up at their positions (see `take.AddUp`)."""
+    return (jnp.zeros_like(like).at[index.astype(np.int32)].add(entries),)
+
+
 def refusing(*variables: Any) -> Any:
     """Stand in for a solve of which more is asked than JAX can be given.
 

@@ -16,6 +16,7 @@ from pytensor.link.jax.ops import JAXOp
 
 from qsp_bayes.ode.batch import BatchAdjoint, BatchSolve
 from qsp_bayes.ode.rows import Stack, Unstack
+from qsp_bayes.ode.take import AddUp, Take
 
 AMONG_JAX = 100.0
 """Where the rewrites for JAX come, after those that make a graph smaller and fold its constants."""
@@ -50,12 +51,14 @@ def solve_by_jax(fgraph: FunctionGraph, node: Apply) -> list[Variable] | dict[Va
     return {node.outputs[0]: op.make_node(*arguments).outputs[0]}
 
 
-@node_rewriter([Stack, Unstack])
-def rows_by_jax(fgraph: FunctionGraph, node: Apply) -> list[Variable]:
-    """Make a matrix from its rows, or take it apart, by JAX's own means."""
-    from qsp_bayes.ode.jax_functions import stacking, unstacking
+@node_rewriter([Stack, Unstack, Take, AddUp])
+def plain_by_jax(fgraph: FunctionGraph, node: Apply) -> list[Variable]:
+    """Arrange numbers by JAX's own means."""
+    from qsp_bayes.ode.jax_functions import adding_up, stacking, taking, unstacking
 
-    function = stacking if isinstance(node.op, Stack) else partial(unstacking, node.op.sizes)
+    sizes = node.op.sizes if isinstance(node.op, Unstack) else ()
+    functions = {Stack: stacking, Unstack: partial(unstacking, sizes), Take: taking, AddUp: adding_up}
+    function = functions[type(node.op)]
     op = JAXOp([x.type for x in node.inputs], [x.type for x in node.outputs], function, name=str(node.op))
     return op.make_node(*node.inputs).outputs
 
@@ -63,4 +66,4 @@ def rows_by_jax(fgraph: FunctionGraph, node: Apply) -> list[Variable]:
 # The adjoints first, which let go of the memory of the solves.
 optdb.register("jax_adjoint_of_batch", dfs_rewriter(adjoint_by_jax), "jax", position=AMONG_JAX)
 optdb.register("jax_solve_of_batch", dfs_rewriter(solve_by_jax), "jax", position=AMONG_JAX + 0.1)
-optdb.register("jax_rows", dfs_rewriter(rows_by_jax), "jax", position=AMONG_JAX)
+optdb.register("jax_arrangements", dfs_rewriter(plain_by_jax), "jax", position=AMONG_JAX)

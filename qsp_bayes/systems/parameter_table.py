@@ -11,6 +11,7 @@ from pytensor.graph.basic import Variable
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
+from qsp_bayes.ode.take import Take
 
 Level = Literal["scalar", "subject", "occasion", "record"]
 LEVELS: tuple[Level, ...] = ("scalar", "subject", "occasion", "record")
@@ -55,7 +56,7 @@ class ParameterTable:
         }
         return cls(
             {
-                name: tensor if own[name] in ("scalar", finest) else tensor[spread[own[name], finest]]
+                name: tensor if own[name] in ("scalar", finest) else Take()(tensor, spread[own[name], finest])
                 for name, tensor in tensors.items()
             },
             finest,
@@ -67,7 +68,9 @@ class ParameterTable:
         index = self.row if rows is None else self.row[rows]
         if self.level == "record" and rows is None:
             return dict(self.values)
-        return {name: value if value.ndim == 0 else value[index] for name, value in self.values.items()}
+        return {
+            name: value if value.ndim == 0 else Take()(value, index) for name, value in self.values.items()
+        }
 
 
 def level_of(name: str, tensor: Variable, levels: Mapping[str, Level]) -> Level:

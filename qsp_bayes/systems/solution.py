@@ -14,6 +14,7 @@ from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
 from qsp_bayes.ode.rows import stack, unstack
 from qsp_bayes.ode.status import Status
+from qsp_bayes.ode.take import Take
 from qsp_bayes.systems.parameter_table import ParameterTable
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
@@ -77,7 +78,7 @@ class Path:
         graph = self._symbolic.outputs[output]
         values = self._table.at(rows)
         states = {
-            self._symbolic.states[name]: self._states[name][rows]
+            self._symbolic.states[name]: Take()(self._states[name], rows)
             for name in states_of(self._symbolic, (output,))
         }
         time = {self._symbolic.time: pt.as_tensor_variable(self._events.time)[rows]}
