@@ -62,7 +62,9 @@ from qsp_bayes.errors import (
 )
 from qsp_bayes.models import (
     KHOLODENKO_2000,
+    Example,
     derived,
+    gallery,
     mapk_cascade,
     one_compartment,
     three_compartment,
@@ -106,6 +108,7 @@ __all__ = [
     "DecisionError",
     "Diagnosis",
     "DoseInto",
+    "Example",
     "LogNormal",
     "MechanismError",
     "Output",
@@ -133,6 +136,7 @@ __all__ = [
     "diagnose",
     "duration",
     "fraction_within",
+    "gallery",
     "gradient_check",
     "list_datasets",
     "list_priors",

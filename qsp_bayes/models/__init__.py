@@ -5,12 +5,16 @@ Each is built with the same `System` that users write, so that every part can be
 
 from qsp_bayes.models.compartments import one_compartment, three_compartment, two_compartment
 from qsp_bayes.models.derived import derived
+from qsp_bayes.models.example import Example
+from qsp_bayes.models.gallery import gallery
 from qsp_bayes.models.signalling import KHOLODENKO_2000, mapk_cascade
 from qsp_bayes.models.tmdd import tmdd
 
 __all__ = [
     "KHOLODENKO_2000",
+    "Example",
     "derived",
+    "gallery",
     "mapk_cascade",
     "one_compartment",
     "three_compartment",
