@@ -1,7 +1,7 @@
 """Pharmacodynamics: what a concentration does, at once or after a delay.
 
-Each is a partial system with the input ``Cc`` (or another `driver`), which ``+`` binds to the output of a pharmacokinetic
-model, a receptor or another response.
+Each is a partial system with the input ``Cc`` (or another `driver`), which ``+`` binds to the output of a
+pharmacokinetic model, a receptor or another response.
 
 ======================= ==============================================================================
 `direct_effect`         linear, Emax and sigmoid Emax, stimulation and inhibition

@@ -73,6 +73,8 @@ def claret_tumour(
     --------
     >>> for equation in claret_tumour().equations():
     ...     print(equation)
+    d(tumour)/dt = KL*tumour - KD*exp(-resistance*t)*Cc*tumour
+    tumour(0) = y0
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -86,6 +86,7 @@ def direct_effect(
     >>> direct_effect().equations()
     ['E = E0 + Emax*Cc/(EC50 + Cc)']
     >>> direct_effect(relation="sigmoid", direction="inhibition").equations()
+    ['E = E0*(1 - Imax*(max(Cc, 0)/IC50)^gamma/(1 + (max(Cc, 0)/IC50)^gamma))']
     """
     units = units or Units()
     effect = concentration_effect(

@@ -61,6 +61,7 @@ def effect_compartment(
     Examples
     --------
     >>> effect_compartment().equations()
+    ['d(effect)/dt = ke0*(Cc - effect)', 'Ce = effect']
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -93,7 +94,7 @@ def examples() -> Mapping[str, Example]:
             shows=["Cc", "Ce", "E"],
             regimen=Regimen(100, unit="mg", into="central"),
             holds="The delay is one of distribution: the time of the largest effect does not depend on the dose.",
-            identifiability="ke0 needs effects while concentrations rise and fall; it is confounded with IC50 otherwise.",
+            identifiability="ke0 needs effects while concentrations rise and fall; else it is confounded with IC50.",
             reference="Sheiner LB et al. (1979), Clin Pharmacol Ther 25:358-371.",
         )
     }

@@ -90,6 +90,11 @@ def feedback_response(
     --------
     >>> for equation in feedback_response().equations():
     ...     print(equation)
+    kin = R0*kout
+    d(response)/dt = kin*(1 + Emax*Cc/(EC50 + Cc))*R0/moderator - kout*response
+    d(moderator)/dt = ktol*(response - moderator)
+    response(0) = R0
+    moderator(0) = R0
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -43,7 +43,9 @@ def drug_action(
     (['Imax', 'IC50'], ['production', 'loss'])
     """
     if kind not in KINDS:
-        raise MechanismError(f"kind {kind!r} of indirect response is not known. Choose one of {', '.join(KINDS)}.")
+        raise MechanismError(
+            f"kind {kind!r} of indirect response is not known. Choose one of {', '.join(KINDS)}."
+        )
     place, direction = KINDS[kind]
     effect = concentration_effect(relation, driver, driver_unit, direction=direction)
 
@@ -138,7 +140,11 @@ def indirect_response(
     --------
     >>> for equation in indirect_response(kind="I").equations():
     ...     print(equation)
+    kin = R0*kout
+    d(response)/dt = kin*(1 - Imax*Cc/(IC50 + Cc)) - kout*response
+    response(0) = R0
     >>> indirect_response(kind="IV", relation="sigmoid").equations()[1]
+    'd(response)/dt = kin - kout*response*(1 + Emax*(max(Cc, 0)/EC50)^gamma/(1 + (max(Cc, 0)/EC50)^gamma))'
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -94,6 +94,15 @@ def myelosuppression(
     --------
     >>> for equation in myelosuppression(n_transit=1).equations():
     ...     print(equation)
+    ktr = 2/MTT
+    feedback = (Circ0/circulating)^gamma
+    d(proliferating)/dt = ktr*proliferating*(1 - slope*Cc)*feedback - ktr*proliferating
+    d(maturation1)/dt = ktr*proliferating - ktr*maturation1
+    d(circulating)/dt = ktr*maturation1 - ktr*circulating
+    proliferating(0) = Circ0
+    maturation1(0) = Circ0
+    circulating(0) = Circ0
+    Circ = circulating
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -78,6 +78,11 @@ def precursor_response(
     --------
     >>> for equation in precursor_response().equations():
     ...     print(equation)
+    k0 = R0*kout
+    d(precursor)/dt = k0 - kp*(1 + Emax*Cc/(EC50 + Cc))*precursor
+    d(response)/dt = kp*(1 + Emax*Cc/(EC50 + Cc))*precursor - kout*response
+    precursor(0) = k0/kp
+    response(0) = R0
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

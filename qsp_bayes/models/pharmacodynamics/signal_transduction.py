@@ -84,6 +84,9 @@ def signal_transduction(
     --------
     >>> for equation in signal_transduction(n_transit=2).equations():
     ...     print(equation)
+    d(signal1)/dt = Emax*Cc/(EC50 + Cc)/tau - signal1/tau
+    d(signal2)/dt = signal1/tau - signal2/tau
+    E = signal2
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -99,7 +102,9 @@ def signal_transduction(
         processes=[
             Process("signal", {"signal1": +1}, lambda s: effect.value(s) / s.tau),
             *(step(i) for i in range(1, n_transit)),
-            Process("end of the signal", {f"signal{n_transit}": -1}, lambda s: s[f"signal{n_transit}"] / s.tau),
+            Process(
+                "end of the signal", {f"signal{n_transit}": -1}, lambda s: s[f"signal{n_transit}"] / s.tau
+            ),
         ],
         outputs={"E": Output(effect_unit, lambda s: s[f"signal{n_transit}"])},
         time_unit=units.time,

@@ -87,6 +87,13 @@ def simeoni_tumour(
     --------
     >>> for equation in simeoni_tumour().equations():
     ...     print(equation)
+    weight = cycling + damaged1 + damaged2 + damaged3
+    d(cycling)/dt = lambda0*cycling/(1 + (lambda0*weight/lambda1)^psi)^(1/psi) - k2*Cc*cycling
+    d(damaged1)/dt = k2*Cc*cycling - k1*damaged1
+    d(damaged2)/dt = k1*damaged1 - k1*damaged2
+    d(damaged3)/dt = k1*damaged2 - k1*damaged3
+    cycling(0) = w0
+    tumour = cycling + damaged1 + damaged2 + damaged3
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -109,6 +109,9 @@ def time_to_event(
     --------
     >>> for equation in time_to_event(baseline="gompertz").equations():
     ...     print(equation)
+    d(cumulative_hazard)/dt = h0*exp(growth*t)*exp(coefficient*Cc)
+    hazard = h0*exp(growth*t)*exp(coefficient*Cc)
+    survival = exp(-cumulative_hazard)
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -112,6 +112,16 @@ def viral_dynamics(
     --------
     >>> for equation in viral_dynamics().equations():
     ...     print(equation)
+    d(target)/dt = s - d*target - beta*target*virus
+    d(infected)/dt = beta*target*virus - delta*infected
+    d(virus)/dt = (1 - Emax*Cc/(EC50 + Cc))*p*infected - c*virus
+    target(0) = c*delta/(p*beta)
+    infected(0) = s/delta - c*d/(p*beta)
+    virus(0) = p/c*(s/delta - c*d/(p*beta))
+    T = target
+    I = infected
+    V = virus
+    reproductive_number = beta*p*s/d/(c*delta)
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -119,7 +129,9 @@ def viral_dynamics(
         if given not in known:
             raise MechanismError(f"{what} {given!r} is not known. Choose one of {', '.join(known)}.")
     if relation == "linear":
-        raise MechanismError("relation 'linear' is no efficacy, which ends at 1. Choose one of emax, sigmoid.")
+        raise MechanismError(
+            "relation 'linear' is no efficacy, which ends at 1. Choose one of emax, sigmoid."
+        )
     efficacy = concentration_effect(relation, driver, unit, fraction=True)
 
     def left(step: str, rate: Callable[[Any], Any]) -> Callable[[Any], Any]:

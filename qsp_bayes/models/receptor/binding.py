@@ -100,6 +100,12 @@ def receptor_binding(*, units: Units | None = None, driver: str = "Cc", binding:
     >>> system = receptor_binding()
     >>> for equation in system.equations():
     ...     print(equation)
+    d(receptor)/dt = -(kon*Cc*receptor - koff*complex)
+    d(complex)/dt = kon*Cc*receptor - koff*complex
+    receptor(0) = Rtot
+    R = receptor
+    RC = complex
+    RO = complex/Rtot
     >>> system.conservation_laws()
     ['receptor + complex']
     """

@@ -83,6 +83,8 @@ def competitive_binding(
     --------
     >>> for equation in competitive_binding(kind="equilibrium").equations():
     ...     print(equation)
+    RO = Cc/KD/(1 + Cc/KD + Ci/Ki)
+    RO_i = Ci/Ki/(1 + Cc/KD + Ci/Ki)
     >>> competitive_binding().conservation_laws()
     ['receptor + complex + complex_i']
     """
@@ -104,9 +106,7 @@ def equilibrium(units: Units, driver: str, competitor: str) -> System:
         processes=[],
         inputs=dict.fromkeys([driver, competitor], units.concentration),
         outputs={
-            "RO": Output(
-                "", lambda s: s[driver] / s.KD / (1 + s[driver] / s.KD + s[competitor] / s.Ki)
-            ),
+            "RO": Output("", lambda s: s[driver] / s.KD / (1 + s[driver] / s.KD + s[competitor] / s.Ki)),
             "RO_i": Output(
                 "", lambda s: s[competitor] / s.Ki / (1 + s[driver] / s.KD + s[competitor] / s.Ki)
             ),

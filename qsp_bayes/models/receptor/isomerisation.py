@@ -69,6 +69,13 @@ def two_step_binding(*, units: Units | None = None, driver: str = "Cc") -> Syste
     >>> system = two_step_binding()
     >>> for equation in system.equations():
     ...     print(equation)
+    d(receptor)/dt = -(kon*Cc*receptor - koff*complex)
+    d(complex)/dt = kon*Cc*receptor - koff*complex - (kf*complex - kr*tight_complex)
+    d(tight_complex)/dt = kf*complex - kr*tight_complex
+    receptor(0) = Rtot
+    RO = (complex + tight_complex)/Rtot
+    RO_tight = tight_complex/Rtot
+    KDapp = koff/kon/(1 + kf/kr)
     >>> system.conservation_laws()
     ['receptor + complex + tight_complex']
     """

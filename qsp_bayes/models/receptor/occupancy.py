@@ -69,6 +69,7 @@ def receptor_occupancy(
     >>> receptor_occupancy().equations()
     ['RO = Cc/(KD + Cc)']
     >>> receptor_occupancy(hill=True).equations()
+    ['bound_ratio = (max(Cc, 0)/KD)^n', 'RO = bound_ratio/(1 + bound_ratio)']
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

@@ -58,6 +58,8 @@ def transducer(*, units: Units | None = None, driver: str = "RO", effect_unit: s
     --------
     >>> for equation in transducer().equations():
     ...     print(equation)
+    stimulus = (tau*max(RO, 0))^n
+    E = Em*stimulus/(1 + stimulus)
     """
     units = units or Units()
     return System(
@@ -150,6 +152,13 @@ def operational_agonism(
     --------
     >>> for equation in operational_agonism(antagonist="Ca", inactivation=True).equations():
     ...     print(equation)
+    KDapp = KD*(1 + Ca/KB)
+    efficacy = q*tau
+    stimulus = (efficacy*RO)^n
+    RO = max(Cc, 0)/(KDapp + max(Cc, 0))
+    E = Em*stimulus/(1 + stimulus)
+    EC50 = KDapp/((2 + efficacy^n)^(1/n) - 1)
+    Emax = Em*efficacy^n/(1 + efficacy^n)
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

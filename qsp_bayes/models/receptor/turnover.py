@@ -82,6 +82,14 @@ def receptor_turnover(*, units: Units | None = None, driver: str = "Cc", binding
     --------
     >>> for equation in receptor_turnover().equations():
     ...     print(equation)
+    ksyn = R0*kdeg
+    d(receptor)/dt = ksyn - kdeg*receptor - (kon*Cc*receptor - koff*complex)
+    d(complex)/dt = kon*Cc*receptor - koff*complex - kint*complex
+    receptor(0) = R0
+    R = receptor
+    RC = complex
+    Rtot = receptor + complex
+    RO = complex/(receptor + complex)
     """
     units = units or Units()
     parameters, expressions = dissociation(binding, units)
