@@ -30,13 +30,13 @@ def feedback_response(
 
     .. math::
 
-        \dot R &= k_{in}\,P(C)\,\frac{R_0}{M} - k_{out}\,L(C)\,R
+        \dot R &= k_{in}\,P(C)\,\frac{E_0}{M} - k_{out}\,L(C)\,R
             && \text{(feedback on production)} \\
-        \dot R &= k_{in}\,P(C) - k_{out}\,L(C)\,R\,\frac{M}{R_0} && \text{(feedback on loss)} \\
-        \dot M &= k_{tol} (R - M), \qquad R(0) = M(0) = R_0, \quad k_{in} = R_0 k_{out}
+        \dot R &= k_{in}\,P(C) - k_{out}\,L(C)\,R\,\frac{M}{E_0} && \text{(feedback on loss)} \\
+        \dot M &= k_{tol} (R - M), \qquad R(0) = M(0) = E_0, \quad k_{in} = E_0 k_{out}
 
     P and L are those of `indirect_response`. Under a constant concentration the response settles at
-    :math:`R_0 \sqrt{P/L}`, the square root of what it would be without feedback.
+    :math:`E_0 \sqrt{P/L}`, the square root of what it would be without feedback.
 
     ::
 
@@ -48,7 +48,7 @@ def feedback_response(
     ========== ================================== ============= =================================================
     parameter  what it is                         unit          typical
     ========== ================================== ============= =================================================
-    R0         response without drug              response      positive
+    E0         response without drug              response      positive
     kout       rate constant of loss              1/time        positive; minutes to weeks (half-life)
     ktol       rate constant of the moderator     1/time        positive; below kout: adaptation is slower
     Imax, IC50 of drug (I, II), or Emax, EC50     1,            as for `indirect_response`
@@ -90,11 +90,11 @@ def feedback_response(
     --------
     >>> for equation in feedback_response().equations():
     ...     print(equation)
-    kin = R0*kout
-    d(response)/dt = kin*(1 + Emax*Cc/(EC50 + Cc))*R0/moderator - kout*response
+    kin = E0*kout
+    d(response)/dt = kin*(1 + Emax*Cc/(EC50 + Cc))*E0/moderator - kout*response
     d(moderator)/dt = ktol*(response - moderator)
-    response(0) = R0
-    moderator(0) = R0
+    response(0) = E0
+    moderator(0) = E0
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -104,20 +104,20 @@ def feedback_response(
 
     def production(s: Any) -> Any:
         rate = actions["production"](s, s.kin)
-        return rate * s.R0 / s.moderator if feedback == "production" else rate
+        return rate * s.E0 / s.moderator if feedback == "production" else rate
 
     def loss(s: Any) -> Any:
         rate = actions["loss"](s, s.kout * s.response)
-        return rate * s.moderator / s.R0 if feedback == "loss" else rate
+        return rate * s.moderator / s.E0 if feedback == "loss" else rate
 
     return System(
         name="response with feedback",
         states=dict.fromkeys(["response", "moderator"], response_unit),
-        parameters={"R0": response_unit, "kout": units.rate, "ktol": units.rate, **effect.parameters},
+        parameters={"E0": response_unit, "kout": units.rate, "ktol": units.rate, **effect.parameters},
         scales=effect.scales,
-        expressions={"kin": lambda s: s.R0 * s.kout},
+        expressions={"kin": lambda s: s.E0 * s.kout},
         inputs={driver: unit},
-        initial={"response": lambda s: s.R0, "moderator": lambda s: s.R0},
+        initial={"response": lambda s: s.E0, "moderator": lambda s: s.E0},
         processes=[
             Process("production", {"response": +1}, production),
             Process("loss", {"response": -1}, loss),
@@ -142,7 +142,7 @@ def examples() -> Mapping[str, Example]:
     return {
         "Tolerance and rebound by a moderator": Example(
             one_compartment() + feedback_response(),
-            {"CL": 10.0, "Vc": 20.0, "R0": 10.0, "kout": 1.0, "ktol": 0.1, "Emax": 4.0, "EC50": 1.0},
+            {"CL": 10.0, "Vc": 20.0, "E0": 10.0, "kout": 1.0, "ktol": 0.1, "Emax": 4.0, "EC50": 1.0},
             until=96,
             shows=["response", "moderator"],
             regimen=Regimen(2400, unit="mg", into="central", duration=48),

@@ -69,10 +69,10 @@ def indirect_response(
 ) -> System:
     r"""Build a response that drug changes by acting on its production or its loss.
 
-    .. math:: \dot R = k_{in}\,P(C) - k_{out}\,L(C)\,R, \qquad k_{in} = R_0 k_{out}, \quad R(0) = R_0
+    .. math:: \dot R = k_{in}\,P(C) - k_{out}\,L(C)\,R, \qquad k_{in} = E_0 k_{out}, \quad R(0) = E_0
 
     ==== ========================================== ====================
-    kind drug                                       steady state R / R0
+    kind drug                                       steady state R / E0
     ==== ========================================== ====================
     I    inhibits production: P = 1 - f(C)          1 - f
     II   inhibits loss: L = 1 - f(C)                1 / (1 - f)
@@ -90,7 +90,7 @@ def indirect_response(
     ========== ================================== ============= ===================================================
     parameter  what it is                         unit          typical
     ========== ================================== ============= ===================================================
-    R0         response without drug              response      positive
+    E0         response without drug              response      positive
     kout       rate constant of loss              1/time        positive; half-life ln 2/kout minutes to weeks
     Imax       largest inhibition (I, II)         1             0 to 1
     Emax       largest stimulation (III, IV)      1             positive; 0.5 to 100
@@ -140,9 +140,9 @@ def indirect_response(
     --------
     >>> for equation in indirect_response(kind="I").equations():
     ...     print(equation)
-    kin = R0*kout
+    kin = E0*kout
     d(response)/dt = kin*(1 - Imax*Cc/(IC50 + Cc)) - kout*response
-    response(0) = R0
+    response(0) = E0
     >>> indirect_response(kind="IV", relation="sigmoid").equations()[1]
     'd(response)/dt = kin - kout*response*(1 + Emax*(max(Cc, 0)/EC50)^gamma/(1 + (max(Cc, 0)/EC50)^gamma))'
     """
@@ -152,11 +152,11 @@ def indirect_response(
     return System(
         name=f"indirect response {kind}",
         states={"response": response_unit},
-        parameters={"R0": response_unit, "kout": units.rate, **effect.parameters},
+        parameters={"E0": response_unit, "kout": units.rate, **effect.parameters},
         scales=effect.scales,
-        expressions={"kin": lambda s: s.R0 * s.kout},
+        expressions={"kin": lambda s: s.E0 * s.kout},
         inputs={driver: unit},
-        initial={"response": lambda s: s.R0},
+        initial={"response": lambda s: s.E0},
         processes=[
             Process("production", {"response": +1}, lambda s: actions["production"](s, s.kin)),
             Process("loss", {"response": -1}, lambda s: actions["loss"](s, s.kout * s.response)),
@@ -191,7 +191,7 @@ def examples() -> Mapping[str, Example]:
         warfarin,
         {
             "KA": 0.734, "tlag": 1.03, "CL": 0.131, "Vc": 8.06,
-            "R0": 95.9, "kout": 0.0521, "Imax": 1.0, "IC50": 1.17,
+            "E0": 95.9, "kout": 0.0521, "Imax": 1.0, "IC50": 1.17,
         },
         until=144,
         shows=["Cc", "PCA"],
@@ -204,7 +204,7 @@ def examples() -> Mapping[str, Example]:
     others = {
         f"Indirect response {kind}": Example(
             one_compartment() + indirect_response(kind=kind),
-            {**drug, "R0": 30.0, "kout": 0.3, **values},
+            {**drug, "E0": 30.0, "kout": 0.3, **values},
             until=72,
             shows=["response"],
             regimen=Regimen(1000, unit="mg", into="central"),

@@ -26,7 +26,7 @@ def precursor_response(
     .. math::
 
         \dot P &= k_0 - k_p H(C) P, \qquad P(0) = k_0 / k_p \\
-        \dot R &= k_p H(C) P - k_{out} R, \qquad R(0) = R_0, \quad k_0 = R_0 k_{out}
+        \dot R &= k_p H(C) P - k_{out} R, \qquad R(0) = E_0, \quad k_0 = E_0 k_{out}
 
     with H = 1 + f(C) (stimulation) or H = 1 - f(C) (inhibition).
 
@@ -37,14 +37,14 @@ def precursor_response(
     ========== ================================== ============= ============================================
     parameter  what it is                         unit          typical
     ========== ================================== ============= ============================================
-    R0         response without drug              response      positive
+    E0         response without drug              response      positive
     kout       rate constant of loss              1/time        positive
     kp         rate constant of release           1/time        positive; below kout for lasting tolerance
     Emax, EC50 of drug (or Imax, IC50), and gamma 1,            as for `indirect_response`
                                                   amount/volume
     ========== ================================== ============= ============================================
 
-    Under a constant concentration the response returns to R0 whatever the concentration is, while the precursor
+    Under a constant concentration the response returns to E0 whatever the concentration is, while the precursor
     settles at P0/H: tolerance is complete. The area above the baseline equals that of the rebound below it.
 
     Holds where production of the precursor is not affected by drug or response, and what leaves it becomes response.
@@ -78,11 +78,11 @@ def precursor_response(
     --------
     >>> for equation in precursor_response().equations():
     ...     print(equation)
-    k0 = R0*kout
+    k0 = E0*kout
     d(precursor)/dt = k0 - kp*(1 + Emax*Cc/(EC50 + Cc))*precursor
     d(response)/dt = kp*(1 + Emax*Cc/(EC50 + Cc))*precursor - kout*response
     precursor(0) = k0/kp
-    response(0) = R0
+    response(0) = E0
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -91,11 +91,11 @@ def precursor_response(
     return System(
         name="precursor-dependent response",
         states=dict.fromkeys(["precursor", "response"], response_unit),
-        parameters={"R0": response_unit, "kout": units.rate, "kp": units.rate, **effect.parameters},
+        parameters={"E0": response_unit, "kout": units.rate, "kp": units.rate, **effect.parameters},
         scales=effect.scales,
-        expressions={"k0": lambda s: s.R0 * s.kout},
+        expressions={"k0": lambda s: s.E0 * s.kout},
         inputs={driver: unit},
-        initial={"precursor": lambda s: s.k0 / s.kp, "response": lambda s: s.R0},
+        initial={"precursor": lambda s: s.k0 / s.kp, "response": lambda s: s.E0},
         processes=[
             Process("production of the precursor", {"precursor": +1}, lambda s: s.k0),
             Process(
@@ -124,7 +124,7 @@ def examples() -> Mapping[str, Example]:
     return {
         "Tolerance and rebound by a precursor pool": Example(
             one_compartment() + precursor_response(),
-            {"CL": 10.0, "Vc": 20.0, "R0": 10.0, "kout": 1.0, "kp": 0.1, "Emax": 4.0, "EC50": 1.0},
+            {"CL": 10.0, "Vc": 20.0, "E0": 10.0, "kout": 1.0, "kp": 0.1, "Emax": 4.0, "EC50": 1.0},
             until=96,
             shows=["precursor", "response"],
             regimen=Regimen(2400, unit="mg", into="central", duration=48),
