@@ -1,6 +1,9 @@
 """Direct, delayed and indirect responses against closed forms, areas, and equations written by hand."""
 
 import numpy as np
+import pandas as pd
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from by_scipy import right_hand_side
 from evaluated import outputs_of
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import gammainc
 
-from qsp_bayes.data import Regimen
+from qsp_bayes.data import Regimen, planned_study
+from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.errors import MechanismError, UnitsError
 from qsp_bayes.models import (
     direct_effect,
@@ -256,3 +260,26 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(MechanismError, match="at least 1 step"):
         signal_transduction(n_transit=0)
     assert indirect_response(kind="I").scales["Imax"] == "logit"
+
+
+def test_derivatives_are_finite_before_the_first_dose():
+    """An exponent below 1 has an infinite slope at a concentration of 0, which must not reach the sampler."""
+    system = one_compartment() + direct_effect(relation="sigmoid")
+    values = DRUG | {"E0": 10.0, "Emax": 50.0, "EC50": 5.0, "gamma": 0.6}
+    later = Regimen(DOSE, unit="mg", into="central", start=1)
+    units = StudyUnits("h", "mg", {"E": ""})
+    events = planned_study(later, pd.DataFrame(index=["1"]), [0.0, 0.5, 3.0], units=units).events()
+    params = {name: pt.dscalar(name) for name in values}
+    path = system.solve(events, params)
+    slopes = pt.grad(path["E"].sum(), list(params.values()))
+    found = pytensor.function(list(params.values()), [path["E"], *slopes], mode="NUMBA")(*values.values())
+
+    def by_hand(CL, Vc, E0, Emax, EC50, gamma):
+        power = (DOSE / Vc * np.exp(-2 * CL / Vc) / EC50) ** gamma
+        return 3 * E0 + Emax * power / (1 + power)
+
+    np.testing.assert_allclose(found[0][:2], 10, rtol=1e-14)
+    for name, slope in zip(values, found[1:], strict=True):
+        step = 1e-5 * values[name]
+        sides = [by_hand(**(values | {name: values[name] + sign * step})) for sign in (1, -1)]
+        assert float(slope) == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=1e-6), name

@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pytensor.tensor as pt
-
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.models.power import power
 
 RELATIONS = ("linear", "emax", "sigmoid")
 DIRECTIONS = ("stimulation", "inhibition")
@@ -84,8 +83,7 @@ def concentration_effect(
         )
 
     def sigmoid(s: Any) -> Any:
-        # What a solver finds for a concentration of 0 may lie below 0, where a power has no value.
-        power = (pt.maximum(s[driver], 0) / s[half]) ** s.gamma
-        return s[largest] * power / (1 + power)
+        ratio = power(s[driver] / s[half], s.gamma)
+        return s[largest] * ratio / (1 + ratio)
 
     return ConcentrationEffect(parameters | {"gamma": ""}, scales, sigmoid)

@@ -86,7 +86,7 @@ def direct_effect(
     >>> direct_effect().equations()
     ['E = E0 + Emax*Cc/(EC50 + Cc)']
     >>> direct_effect(relation="sigmoid", direction="inhibition").equations()
-    ['E = E0*(1 - Imax*(max(Cc, 0)/IC50)^gamma/(1 + (max(Cc, 0)/IC50)^gamma))']
+    ['E = E0*(1 - Imax*max(Cc/IC50, 1e-200)^gamma/(1 + max(Cc/IC50, 1e-200)^gamma))']
     """
     units = units or Units()
     effect = concentration_effect(

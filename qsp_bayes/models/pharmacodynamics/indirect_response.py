@@ -144,7 +144,7 @@ def indirect_response(
     d(response)/dt = kin*(1 - Imax*Cc/(IC50 + Cc)) - kout*response
     response(0) = E0
     >>> indirect_response(kind="IV", relation="sigmoid").equations()[1]
-    'd(response)/dt = kin - kout*response*(1 + Emax*(max(Cc, 0)/EC50)^gamma/(1 + (max(Cc, 0)/EC50)^gamma))'
+    'd(response)/dt = kin - kout*response*(1 + Emax*max(Cc/EC50, 1e-200)^gamma/(1 + max(Cc/EC50, 1e-200)^gamma))'
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit

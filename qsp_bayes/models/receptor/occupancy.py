@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytensor.tensor as pt
-
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.models.compartments import one_compartment
 from qsp_bayes.models.example import Example
+from qsp_bayes.models.power import power
 from qsp_bayes.systems import Output, System
 from qsp_bayes.units import Units
 
@@ -69,7 +68,7 @@ def receptor_occupancy(
     >>> receptor_occupancy().equations()
     ['RO = Cc/(KD + Cc)']
     >>> receptor_occupancy(hill=True).equations()
-    ['bound_ratio = (max(Cc, 0)/KD)^n', 'RO = bound_ratio/(1 + bound_ratio)']
+    ['bound_ratio = max(Cc/KD, 1e-200)^n', 'RO = bound_ratio/(1 + bound_ratio)']
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
@@ -79,8 +78,7 @@ def receptor_occupancy(
         parameters={"KD": unit} | ({"n": ""} if hill else {}),
         processes=[],
         inputs={driver: unit},
-        # What a solver finds for a concentration of 0 may lie below 0, where a power has no value.
-        expressions={"bound_ratio": lambda s: (pt.maximum(s[driver], 0) / s.KD) ** s.n} if hill else {},
+        expressions={"bound_ratio": lambda s: power(s[driver] / s.KD, s.n)} if hill else {},
         outputs={
             "RO": Output(
                 "",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pytensor.tensor as pt
-
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.models.compartments import one_compartment
 from qsp_bayes.models.example import Example
+from qsp_bayes.models.power import power
 from qsp_bayes.models.receptor.turnover import receptor_turnover
 from qsp_bayes.systems import Output, System
 from qsp_bayes.units import Units
@@ -58,7 +57,7 @@ def transducer(*, units: Units | None = None, driver: str = "RO", effect_unit: s
     --------
     >>> for equation in transducer().equations():
     ...     print(equation)
-    stimulus = (tau*max(RO, 0))^n
+    stimulus = max(tau*RO, 1e-200)^n
     E = Em*stimulus/(1 + stimulus)
     """
     units = units or Units()
@@ -68,7 +67,7 @@ def transducer(*, units: Units | None = None, driver: str = "RO", effect_unit: s
         parameters={"Em": effect_unit, "tau": "", "n": ""},
         processes=[],
         inputs={driver: ""},
-        expressions={"stimulus": lambda s: (s.tau * pt.maximum(s[driver], 0)) ** s.n},
+        expressions={"stimulus": lambda s: power(s.tau * s[driver], s.n)},
         outputs={"E": Output(effect_unit, lambda s: s.Em * s.stimulus / (1 + s.stimulus))},
         time_unit=units.time,
     )
@@ -154,8 +153,8 @@ def operational_agonism(
     ...     print(equation)
     KDapp = KD*(1 + Ca/KB)
     efficacy = q*tau
-    stimulus = (efficacy*RO)^n
-    RO = max(Cc, 0)/(KDapp + max(Cc, 0))
+    stimulus = max(efficacy*RO, 1e-200)^n
+    RO = Cc/(KDapp + Cc)
     E = Em*stimulus/(1 + stimulus)
     EC50 = KDapp/((2 + efficacy^n)^(1/n) - 1)
     Emax = Em*efficacy^n/(1 + efficacy^n)
@@ -172,10 +171,6 @@ def operational_agonism(
     def apparent(s: Any) -> Any:
         return s.KD if antagonist is None else s.KD * (1 + s[antagonist] / s.KB)
 
-    def occupancy(s: Any) -> Any:
-        concentration = pt.maximum(s[driver], 0)
-        return concentration / (s.KDapp + concentration)
-
     return System(
         name="operational model of agonism",
         states={},
@@ -186,10 +181,10 @@ def operational_agonism(
         expressions={
             "KDapp": apparent,
             "efficacy": (lambda s: s.q * s.tau) if inactivation else (lambda s: s.tau),
-            "stimulus": lambda s: (s.efficacy * s.RO) ** s.n,
+            "stimulus": lambda s: power(s.efficacy * s.RO, s.n),
         },
         outputs={
-            "RO": Output("", occupancy),
+            "RO": Output("", lambda s: s[driver] / (s.KDapp + s[driver])),
             "E": Output(effect_unit, lambda s: s.Em * s.stimulus / (1 + s.stimulus)),
             "EC50": Output(unit, lambda s: s.KDapp / ((2 + s.efficacy**s.n) ** (1 / s.n) - 1)),
             "Emax": Output(effect_unit, lambda s: s.Em * s.efficacy**s.n / (1 + s.efficacy**s.n)),
