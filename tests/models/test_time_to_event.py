@@ -37,6 +37,13 @@ def test_survival_is_that_of_its_distribution(baseline, p, cumulative, accuracy)
     assert float(found.survival[0]) == 1
 
 
+def test_a_hazard_without_drug_needs_no_concentration():
+    system = time_to_event(units=DAY, effect=None)
+    assert dict(system.inputs) == {}
+    found = system.course({"h0": 0.01}, TIMES)
+    np.testing.assert_allclose(found.survival, np.exp(-0.01 * TIMES), rtol=1e-10)
+
+
 def test_hazard_follows_a_drug_that_is_eliminated():
     """The integral of h0 exp(b C0 exp(-k t)) is h0/k (Ei(b C0) - Ei(b C0 exp(-k t)))."""
     p = {"CL": 5.0, "Vc": 50.0, "h0": 0.01, "coefficient": -0.4}

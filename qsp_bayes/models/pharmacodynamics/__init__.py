@@ -16,6 +16,28 @@ pharmacokinetic model, a receptor or another response.
 `viral_dynamics`        target cells, infected cells and virus
 `time_to_event`         hazard and survival
 ======================= ==============================================================================
+
+Examples
+--------
+A drug whose concentration stimulates the production of an enzyme that clears it:
+
+>>> import qsp_bayes as qb
+>>> enzyme = indirect_response(kind="III").rename(response="enzyme")
+>>> induced = (qb.one_compartment() + enzyme).define({"CL0": "L/h"}, CL=lambda s: s.CL0 * s.enzyme)
+>>> for equation in induced.equations():
+...     print(equation)
+kin = E0*kout
+CL = CL0*enzyme
+d(central)/dt = -CL/Vc*central
+d(enzyme)/dt = kin*(1 + Emax*Cc/(EC50 + Cc)) - kout*enzyme
+enzyme(0) = E0
+Cc = central/Vc
+
+An effect that lags behind plasma:
+
+>>> delayed = qb.one_compartment() + effect_compartment() + direct_effect(driver="Ce", relation="sigmoid")
+>>> list(delayed.outputs), dict(delayed.inputs)
+(['Cc', 'Ce', 'E'], {})
 """
 
 from qsp_bayes.models.pharmacodynamics.claret_tumour import claret_tumour

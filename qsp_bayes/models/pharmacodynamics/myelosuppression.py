@@ -70,8 +70,8 @@ def myelosuppression(
         Its unit; the concentration of `units` if left out.
     cells : str
         Unit of the counts; 1/nL is 10^9/L.
-    relation : {"linear", "emax", "sigmoid"}
-        With ``"sigmoid"`` its exponent would have the name gamma of the feedback, and is refused.
+    relation : {"linear", "emax"}
+        A sigmoid one is refused: gamma is the exponent of the feedback.
     n_transit : int
         Number of maturing compartments.
 

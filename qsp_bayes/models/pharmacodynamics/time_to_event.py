@@ -16,7 +16,7 @@ from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.units import Units
 
 BASELINES = ("constant", "weibull", "gompertz")
-EFFECTS = ("log-linear", "inhibition", "stimulation")
+EFFECTS = ("log-linear", "inhibition", "stimulation", None)
 
 EARLIEST = 1e-12
 """Where a hazard that is infinite at time 0 is cut off, in units of the scale: it falls with time from there on."""
@@ -28,7 +28,7 @@ def time_to_event(
     driver: str = "Cc",
     driver_unit: str | None = None,
     baseline: str = "constant",
-    effect: str = "log-linear",
+    effect: str | None = "log-linear",
 ) -> System:
     r"""Build the hazard of an event that exposure changes.
 
@@ -50,6 +50,7 @@ def time_to_event(
     log-linear  exp(coefficient C)              coefficient
     inhibition  1 - Imax C / (IC50 + C)         Imax, IC50
     stimulation 1 + Emax C / (EC50 + C)         Emax, EC50
+    None        1, and there is no input
     =========== =============================== ==========================
 
     ::
@@ -87,7 +88,7 @@ def time_to_event(
     driver_unit : str, optional
         Its unit; the concentration of `units` if left out.
     baseline : {"constant", "weibull", "gompertz"}
-    effect : {"log-linear", "inhibition", "stimulation"}
+    effect : {"log-linear", "inhibition", "stimulation", None}
 
     Returns
     -------
@@ -115,36 +116,41 @@ def time_to_event(
     """
     units = units or Units()
     unit = units.concentration if driver_unit is None else driver_unit
-    for what, given, known in (("baseline", baseline, BASELINES), ("effect", effect, EFFECTS)):
+    choices: tuple[tuple[str, str | None, tuple[str | None, ...]], ...] = (
+        ("baseline", baseline, BASELINES),
+        ("effect", effect, EFFECTS),
+    )
+    for what, given, known in choices:
         if given not in known:
-            raise MechanismError(f"{what} {given!r} is not known. Choose one of {', '.join(known)}.")
+            raise MechanismError(
+                f"{what} {given!r} is not known. Choose one of {', '.join(map(str, known))}."
+            )
     parameters, scales = baseline_parameters(baseline, units), {"growth": "identity"}
     if effect == "log-linear":
         parameters["coefficient"], scales["coefficient"] = f"1/({unit or '1'})", "identity"
-    else:
+    elif effect is not None:
         action = concentration_effect("emax", driver, unit, direction=effect)
         parameters |= action.parameters
         scales |= action.scales
 
-    def ratio(s: Any) -> Any:
+    def hazard(s: Any) -> Any:
+        without_drug = HAZARDS[baseline](s)
+        if effect is None:
+            return without_drug
         if effect == "log-linear":
-            return pt.exp(s.coefficient * s[driver])
-        return 1 - action.value(s) if effect == "inhibition" else 1 + action.value(s)
+            return without_drug * pt.exp(s.coefficient * s[driver])
+        return without_drug * (1 - action.value(s) if effect == "inhibition" else 1 + action.value(s))
 
     return System(
         name="time to event",
         states={"cumulative_hazard": ""},
         parameters=parameters,
         scales={name: scale for name, scale in scales.items() if name in parameters},
-        inputs={driver: unit},
+        inputs={} if effect is None else {driver: unit},
         accumulators=["cumulative_hazard"],
-        processes=[
-            Process(
-                "accumulation of hazard", {"cumulative_hazard": +1}, lambda s: HAZARDS[baseline](s) * ratio(s)
-            )
-        ],
+        processes=[Process("accumulation of hazard", {"cumulative_hazard": +1}, hazard)],
         outputs={
-            "hazard": Output(units.rate, lambda s: HAZARDS[baseline](s) * ratio(s)),
+            "hazard": Output(units.rate, hazard),
             "cumulative_hazard": Output("", lambda s: s.cumulative_hazard),
             "survival": Output("", lambda s: pt.exp(-s.cumulative_hazard)),
         },
