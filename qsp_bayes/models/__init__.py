@@ -1,4 +1,4 @@
-"""The library of mechanisms: compartment models, targets, signalling, and derived quantities.
+"""The library of mechanisms: compartment models, targets, receptors, responses, signalling, and derived quantities.
 
 Each is built with the same `System` that users write, so that every part can be replaced.
 """
@@ -7,17 +7,57 @@ from qsp_bayes.models.compartments import one_compartment, three_compartment, tw
 from qsp_bayes.models.derived import derived
 from qsp_bayes.models.example import Example
 from qsp_bayes.models.gallery import gallery
+from qsp_bayes.models.pharmacodynamics import (
+    claret_tumour,
+    direct_effect,
+    effect_compartment,
+    feedback_response,
+    indirect_response,
+    myelosuppression,
+    precursor_response,
+    signal_transduction,
+    simeoni_tumour,
+    time_to_event,
+    viral_dynamics,
+)
+from qsp_bayes.models.receptor import (
+    competitive_binding,
+    operational_agonism,
+    receptor_binding,
+    receptor_occupancy,
+    receptor_turnover,
+    transducer,
+    two_step_binding,
+)
 from qsp_bayes.models.signalling import KHOLODENKO_2000, mapk_cascade
 from qsp_bayes.models.tmdd import tmdd
 
 __all__ = [
     "KHOLODENKO_2000",
     "Example",
+    "claret_tumour",
+    "competitive_binding",
     "derived",
+    "direct_effect",
+    "effect_compartment",
+    "feedback_response",
     "gallery",
+    "indirect_response",
     "mapk_cascade",
+    "myelosuppression",
     "one_compartment",
+    "operational_agonism",
+    "precursor_response",
+    "receptor_binding",
+    "receptor_occupancy",
+    "receptor_turnover",
+    "signal_transduction",
+    "simeoni_tumour",
     "three_compartment",
+    "time_to_event",
     "tmdd",
+    "transducer",
     "two_compartment",
+    "two_step_binding",
+    "viral_dynamics",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from qsp_bayes.models import compartments
+from qsp_bayes.models import compartments, pharmacodynamics, receptor
 from qsp_bayes.models.example import Example
 
 CHAPTERS = {
     "Compartments, absorption and elimination": (compartments,),
+    "Receptors": (receptor,),
+    "Pharmacodynamics": (pharmacodynamics,),
 }
 """Modules whose entries each chapter shows."""
 

@@ -68,14 +68,17 @@ def linear_form(symbolic: SymbolicSystem) -> LinearForm | None:
         if columns:
             entries += [(i, j) for j in columns]
             slopes += pt.grad(derivative, [states[j] for j in columns])
+    slopes = simplify(slopes)
+    if moving & set(ancestors(slopes)):
+        return None
+    # Only now: a rate that is no sum of states, such as k / x, may have no value where they are 0.
     at_zero = clone_replace(
         list(symbolic.derivatives.values()),
         {state: pt.constant(0.0) for state in states},
         rebuild_strict=False,
     )
-    simple = simplify([*slopes, *at_zero])
-    slopes, at_zero = simple[: len(slopes)], simple[len(slopes) :]
-    if moving & set(ancestors(simple)):
+    at_zero = simplify(at_zero)
+    if moving & set(ancestors(at_zero)):
         return None
     kept = [(entry, slope) for entry, slope in zip(entries, slopes, strict=True) if not is_zero(slope)]
     position = {name: i for i, name in enumerate(symbolic.states)}

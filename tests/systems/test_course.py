@@ -31,6 +31,27 @@ def test_doses_and_inputs():
     np.testing.assert_allclose(found["Cc"], 10 * np.exp(-0.2 * TIMES[1:]), rtol=1e-10)
 
 
+def test_an_output_of_parameters_alone_has_a_value_at_every_time():
+    system = System(
+        {"x": "1"}, {"k": "1/h"}, [Process("loss", {"x": -1}, lambda s: s.k * s.x)],
+        {"size": Output("", lambda s: s.x), "half_life": Output("h", lambda s: np.log(2) / s.k)},
+        initial={"x": 1.0},
+    )  # fmt: skip
+    found = system.course({"k": 0.5}, TIMES)
+    np.testing.assert_allclose(found["half_life"], [2 * np.log(2)] * 3, rtol=1e-14)
+    np.testing.assert_allclose(found["size"], np.exp(-0.5 * TIMES), rtol=1e-10)
+
+
+def test_a_rate_without_a_value_where_states_are_0_is_solved_without_a_warning():
+    """dx/dt = k/x: x = sqrt(1 + 2 k t)."""
+    system = System(
+        {"x": "1"}, {"k": "1/h"}, [Process("growth", {"x": 1}, lambda s: s.k / s.x)],
+        {"size": Output("", lambda s: s.x)}, initial={"x": 1.0},
+    )  # fmt: skip
+    found = system.course({"k": 0.5}, TIMES)
+    np.testing.assert_allclose(found["size"], np.sqrt(1 + TIMES), rtol=1e-5)
+
+
 def test_what_cannot_be_followed_is_refused():
     system, values = one_compartment(), {"CL": 1.0, "Vc": 10.0}
     with pytest.raises(MechanismError, match="Cp"):
