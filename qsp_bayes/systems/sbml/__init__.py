@@ -1,0 +1,12 @@
+"""SBML and Antimony: systems read from, and written to, the exchange formats of systems biology.
+
+The packages python-libsbml and antimony do the parsing. They are optional (``pip install qsp_bayes[sbml]``) and loaded
+when a file is read or written.
+"""
+
+from qsp_bayes.systems.sbml.antimony import read_antimony
+from qsp_bayes.systems.sbml.model import SBMLModel
+from qsp_bayes.systems.sbml.reader import read_sbml
+from qsp_bayes.systems.sbml.writer import write_sbml
+
+__all__ = ["SBMLModel", "read_antimony", "read_sbml", "write_sbml"]
