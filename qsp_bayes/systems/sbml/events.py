@@ -44,7 +44,10 @@ def add_event(reader: Reader, event: Any) -> None:
         unit = draft.outputs.get(target, "")
         formula = draft.with_unit(formula, unit, f"{target}_after")
         if target not in draft.states:  # a concentration, whose amount is the state
-            target, volume = reader.state_of(target), reader.names[reader.model.getSpecies(key).getCompartment()]
+            target, volume = (
+                reader.state_of(target),
+                reader.names[reader.model.getSpecies(key).getCompartment()],
+            )
             formula = Call("*", (formula, Name(volume)))
         change[target] = 0.0 if formula == Number(0.0) else quantity(formula)
     if change:

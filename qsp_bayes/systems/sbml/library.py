@@ -52,7 +52,9 @@ def text_of(path: str | Path) -> str:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MechanismError(f"{path}: byte {error.start} is not UTF-8, the encoding of SBML. Convert it.") from None
+        raise MechanismError(
+            f"{path}: byte {error.start} is not UTF-8, the encoding of SBML. Convert it."
+        ) from None
     if "\0" in text:
         raise MechanismError(f"{path}: the text holds a zero byte; it is no text in UTF-8. Convert it.")
     return text
@@ -82,7 +84,7 @@ def document(text: str, where: str) -> Any:
     refuse_errors(parsed, where)
     for i in range(parsed.getNumPlugins()):
         name = parsed.getPlugin(i).getPackageName()
-        if name != FUNCTIONS and parsed.getPkgRequired(name):
+        if parsed.getLevel() > 2 and name != FUNCTIONS and parsed.getPkgRequired(name):
             raise MechanismError(
                 f"{where}: uses the SBML package {name!r}, which changes what the model means. "
                 "Export it as SBML core (a model of `comp`: flattened)."

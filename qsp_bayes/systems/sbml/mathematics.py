@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -63,7 +64,9 @@ class Mathematics:
         if node is None:
             raise MechanismError(f"{where} has no formula. Give it one.")
         if depth > DEEPEST:
-            raise MechanismError(f"{where}: its formula is nested more than {DEEPEST} deep. Split it by rules.")
+            raise MechanismError(
+                f"{where}: its formula is nested more than {DEEPEST} deep. Split it by rules."
+            )
         kind = node.getType()
         if node.isNumber():
             return self.number(node, kind)
@@ -79,9 +82,7 @@ class Mathematics:
         }
         if kind in constants:
             return constants[kind]
-        arguments = tuple(
-            self.read(node.getChild(i), where, depth + 1) for i in range(node.getNumChildren())
-        )
+        arguments = tuple(self.read(node.getChild(i), where, depth + 1) for i in range(node.getNumChildren()))
         if kind == sbml.AST_FUNCTION:
             return self.called(node.getName(), arguments, where)
         if kind in self.operators:
@@ -108,8 +109,7 @@ class Mathematics:
     def compared(self, symbol: str, arguments: tuple[Formula, ...]) -> Formula:
         """Return an operator of its arguments; a < b < c compares each with the next."""
         if symbol in ("<", "<=", ">", ">=", "==") and len(arguments) > 2:
-            pairs = zip(arguments[:-1], arguments[1:], strict=True)
-            return Call("&&", tuple(Call(symbol, pair) for pair in pairs))
+            return Call("&&", tuple(Call(symbol, pair) for pair in itertools.pairwise(arguments)))
         return Call(symbol, arguments)
 
     def other(self, node: Any, kind: int, arguments: tuple[Formula, ...], where: str) -> Formula:
@@ -117,7 +117,9 @@ class Mathematics:
         sbml = libsbml()
         if kind == sbml.AST_FUNCTION_PIECEWISE:
             if len(arguments) % 2 == 0:
-                raise MechanismError(f"{where}: a piecewise formula says nothing otherwise. Give it <otherwise>.")
+                raise MechanismError(
+                    f"{where}: a piecewise formula says nothing otherwise. Give it <otherwise>."
+                )
             return Call("piecewise", arguments)
         if kind == sbml.AST_FUNCTION_ROOT:
             degree, base = arguments if len(arguments) == 2 else (Number(2.0), arguments[0])

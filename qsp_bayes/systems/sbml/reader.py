@@ -179,7 +179,9 @@ class Reader:
         unit = self.units.of(element, rule if rule is not None and rule.isAssignment() else None)
         start = None
         if key in self.assigned:
-            start = draft.with_unit(self.formula(self.assigned[key], f"initial value of {what}"), unit, f"{name}_start")
+            start = draft.with_unit(
+                self.formula(self.assigned[key], f"initial value of {what}"), unit, f"{name}_start"
+            )
         if rule is not None:
             formula = self.formula(rule, f"rule of {what}")
         if rule is not None and rule.isAssignment():
@@ -238,7 +240,9 @@ class Reader:
             volume = self.names[species.getCompartment()]
             compartment = self.model.getCompartment(species.getCompartment())
             if volume not in {**draft.parameters, **draft.fixed}:
-                raise MechanismError(f"{self.where}: compartment {species.getCompartment()!r} has no size. Give it one.")
+                raise MechanismError(
+                    f"{self.where}: compartment {species.getCompartment()!r} has no size. Give it one."
+                )
             state = self.names.new(f"{name}_amount")
             if self.units.used:
                 amount = simplified(f"({unit or 1})*({self.units.of(compartment)})")
@@ -246,7 +250,9 @@ class Reader:
         draft.states[state] = amount
         draft.outputs[name] = unit
         if key in self.assigned:
-            start = draft.with_unit(self.formula(self.assigned[key], f"initial value of {what}"), unit, f"{name}_start")
+            start = draft.with_unit(
+                self.formula(self.assigned[key], f"initial value of {what}"), unit, f"{name}_start"
+            )
         elif species.isSetInitialAmount():
             draft.starts[state] = draft.constant(species.getInitialAmount(), amount, f"{name}_start")
             return

@@ -52,7 +52,9 @@ def unit_text(definition: Any, where: str) -> str:
         elif kind in SYMBOLS:
             kinds.append((kind, exponent, power))
         else:
-            raise MechanismError(f"{where}: the unit {kind!r} is not known here. Use others, or declared_units=False.")
+            raise MechanismError(
+                f"{where}: the unit {kind!r} is not known here. Use others, or declared_units=False."
+            )
     pieces = []
     for kind, exponent, power in sorted(kinds, key=lambda row: abs(row[1]) != 1):
         symbol = prefixed(kind, power + loose / exponent) if loose else None
@@ -96,7 +98,7 @@ def base_units(text: str) -> list[tuple[str, float, int, float]]:
     Examples
     --------
     >>> base_units("nmol/L/h")
-    [('second', -1, 0, 3600.0), ('litre', -1, 0, 1.0), ('mole', 1, -9, 1.0)]
+    [('mole', 1, -9, 1.0), ('litre', -1, 0, 1.0), ('second', -1, 0, 3600.0)]
     """
     found = []
     for name, exponent in parse_unit(text)._units.items():
@@ -130,7 +132,9 @@ def unit_id(text: str) -> str:
     """
     if text.strip() in ("", "1"):
         return "dimensionless"
-    words = re.sub(r"\*\*\s*", "_to_", text.replace("/", " per ")).replace("-", "minus_").replace(".", "point")
+    words = (
+        re.sub(r"\*\*\s*", "_to_", text.replace("/", " per ")).replace("-", "minus_").replace(".", "point")
+    )
     name = "_".join(re.findall(r"\w+", words, re.ASCII))
     name = name.removeprefix("1_")
     return f"unit_{name}" if name[:1].isdigit() or name.lower() in {*SYMBOLS, *COUNTED, "kilogram"} else name

@@ -44,11 +44,17 @@ def unsupported(model: Any) -> Any:
             )
     for species in model.getListOfSpecies():
         if model.getLevel() > 2 and species.isSetConversionFactor():
-            yield f"the conversion factor of species {species.getId()!r}", "Write the species in units of the reactions."
+            yield (
+                f"the conversion factor of species {species.getId()!r}",
+                "Write it in units of the reactions.",
+            )
     assigned = {a.getSymbol() for a in model.getListOfInitialAssignments()}
     for reaction in model.getListOfReactions():
         if reaction.isSetFast() and reaction.getFast():
-            yield f"fast reaction {reaction.getId()!r}", "Give it a rate that is large, or solve its equilibrium."
+            yield (
+                f"fast reaction {reaction.getId()!r}",
+                "Give it a rate that is large, or solve its equilibrium.",
+            )
         for reference in [*reaction.getListOfReactants(), *reaction.getListOfProducts()]:
             moving = reference.getId() and reference.getId() in {*changed, *assigned}
             if moving or reference.isSetStoichiometryMath():

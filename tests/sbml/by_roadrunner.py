@@ -1,0 +1,73 @@
+"""Models of the folder, read here and integrated by libroadrunner, which shares no code with qsp_bayes."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from qsp_bayes.ode.solvers import Automatic
+from qsp_bayes.systems.sbml import read_antimony, read_sbml
+from qsp_bayes.systems.sbml.antimony import sbml_text
+
+FOLDER = Path(__file__).parent / "models"
+# The end of each course. No event of `events` acts at a time of the grid.
+UNTIL = {
+    "enzyme": 12.0, "kholodenko": 4000.0, "repressilator": 300.0, "goldbeter": 60.0, "lotka_volterra": 40.0,
+    "two_volumes": 300.0, "events": 20.0, "initial_assignments": 10.0, "choices": 12.0, "local_parameters": 60.0,
+}  # fmt: skip
+PRECISE = Automatic(rtol=1e-10)
+
+
+def path_of(name):
+    (path,) = FOLDER.glob(f"{name}.*")
+    return path
+
+
+def read(name):
+    path = path_of(name)
+    return (read_antimony if path.suffix == ".ant" else read_sbml)(path)
+
+
+def grid(name, number=37):
+    return np.linspace(0.0, UNTIL[name], number)[1:]
+
+
+def course(model, times, solver=PRECISE):
+    return model.course(times, solver=solver)
+
+
+def by_roadrunner(text, times, outputs):
+    """Outputs by libroadrunner: concentrations of species that formulas mean so, amounts of the others."""
+    import roadrunner
+
+    runner = roadrunner.RoadRunner(text)
+    runner.integrator.relative_tolerance, runner.integrator.absolute_tolerance = 1e-11, 1e-14
+    runner.integrator.maximum_num_steps = 100_000
+    model = runner.getModel()
+    species = [*model.getFloatingSpeciesIds(), *model.getBoundarySpeciesIds()]
+    selections = [name if name not in species else f"[{name}]" for name in outputs]
+    runner.timeCourseSelections = ["time", *selections]
+    return {name: column for name, column in zip(outputs, np.asarray(
+        runner.simulate(times=[0.0, *times])).T[1:, 1:], strict=True)}
+
+
+def in_amounts(text):
+    """The species whose id means an amount in formulas."""
+    import libsbml
+
+    model = libsbml.readSBMLFromString(text).getModel()
+    return {s.getId() for s in model.getListOfSpecies() if s.getHasOnlySubstanceUnits()}
+
+
+def sbml_of(path):
+    text = path.read_text()
+    return sbml_text(text, path.name) if path.suffix == ".ant" else text
+
+
+def agree(found, expected, tolerance, scale=None):
+    """Compare relatively to each value, but not below a millionth of the largest."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    size = np.maximum(np.abs(expected), 1e-6 * np.abs(expected).max() + 1e-300)
+    worst = float((np.abs(found - expected) / size).max())
+    assert worst < tolerance, worst
+    return worst
