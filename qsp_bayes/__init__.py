@@ -63,8 +63,14 @@ from qsp_bayes.errors import (
 from qsp_bayes.models import (
     KHOLODENKO_2000,
     derived,
+    enzyme_kinetics,
     mapk_cascade,
+    mitotic_oscillator,
     one_compartment,
+    receptor_cascade,
+    receptor_dimerisation,
+    receptor_occupancy,
+    repressilator,
     three_compartment,
     tmdd,
     two_compartment,
@@ -84,7 +90,17 @@ from qsp_bayes.report import (
     report,
     solver_check,
 )
-from qsp_bayes.systems import Constant, DoseInto, Output, Process, Switch, System
+from qsp_bayes.systems import (
+    Constant,
+    DoseInto,
+    Output,
+    Process,
+    Reaction,
+    ReactionNetwork,
+    Switch,
+    System,
+)
+from qsp_bayes.systems.sbml import SBMLModel, read_antimony, read_sbml, write_sbml
 from qsp_bayes.units import Units
 
 __version__ = "0.1.0"
@@ -115,7 +131,10 @@ __all__ = [
     "Process",
     "Proportional",
     "QSPBayesError",
+    "Reaction",
+    "ReactionNetwork",
     "Regimen",
+    "SBMLModel",
     "SolverCheck",
     "SolverError",
     "Source",
@@ -132,6 +151,7 @@ __all__ = [
     "derived",
     "diagnose",
     "duration",
+    "enzyme_kinetics",
     "fraction_within",
     "gradient_check",
     "list_datasets",
@@ -140,6 +160,7 @@ __all__ = [
     "load_fit",
     "load_priors",
     "mapk_cascade",
+    "mitotic_oscillator",
     "new_subjects",
     "ode",
     "one_compartment",
@@ -151,9 +172,15 @@ __all__ = [
     "plot_study",
     "plot_vpc",
     "predictive_check",
+    "read_antimony",
     "read_nonmem",
     "read_priors",
+    "read_sbml",
+    "receptor_cascade",
+    "receptor_dimerisation",
+    "receptor_occupancy",
     "report",
+    "repressilator",
     "save_fit",
     "solver_check",
     "three_compartment",
@@ -164,4 +191,5 @@ __all__ = [
     "trough",
     "two_compartment",
     "utility",
+    "write_sbml",
 ]

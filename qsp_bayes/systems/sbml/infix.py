@@ -8,7 +8,7 @@ from qsp_bayes.systems.notation import ATOM, COMPARISON, LOGICAL, PRODUCT, Piece
 KNOWN = {
     "abs": "abs", "exp": "exp", "log": "ln", "log10": "log10", "ceil": "ceil", "floor": "floor", "sin": "sin",
     "cos": "cos", "tan": "tan", "arcsin": "arcsin", "arccos": "arccos", "arctan": "arctan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh",
+    "cosh": "cosh", "tanh": "tanh", "sqrt": "sqrt",
 }  # fmt: skip
 """Functions that SBML has, by their name in prints."""
 
@@ -33,7 +33,7 @@ class Infix(Text):
     def number(self, value: float) -> Piece:
         """Write a number; one that is not zero says that it has no unit."""
         value = float(value)
-        text = f"{abs(value):.17g}" if value != abs(value) else f"{value:.17g}"
+        text = repr(abs(value))
         if not value:
             return Piece("0", ATOM)
         dimensionless = f"{text} dimensionless"

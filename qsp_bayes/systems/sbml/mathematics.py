@@ -25,7 +25,7 @@ OPERATORS = {
     "FUNCTION_COSH": "cosh", "FUNCTION_TANH": "tanh", "FUNCTION_MIN": "min", "FUNCTION_MAX": "max",
 }  # fmt: skip
 TRUE, FALSE = Call("==", (Number(0.0), Number(0.0))), Call("!=", (Number(0.0), Number(0.0)))
-EMPTY = {"+": Number(0.0), "*": Number(1.0), "&&": TRUE, "||": FALSE}
+EMPTY: Mapping[str, Formula] = {"+": Number(0.0), "*": Number(1.0), "&&": TRUE, "||": FALSE}
 """What an operator of no arguments is."""
 
 
@@ -72,7 +72,7 @@ class Mathematics:
             return self.number(node, kind)
         if kind == sbml.AST_NAME:
             return Name(self.rename(node.getName()))
-        constants = {
+        constants: dict[int, Formula] = {
             sbml.AST_NAME_TIME: Name("t"),
             sbml.AST_NAME_AVOGADRO: Number(AVOGADRO),
             sbml.AST_CONSTANT_E: Number(math.e),

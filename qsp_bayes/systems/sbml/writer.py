@@ -316,11 +316,9 @@ class Writer:
         read = set(ancestors([*self.graphs.rates.values(), *self.graphs.expressions.values()]))
         if graph.side in read:
             self.parameter(name, "", constant=False, value=None)
-            self.rule(
-                self.model.createAssignmentRule(),
-                name,
-                self.infix(pt.switch(condition(graph.when, up=True), 1.0, 0.0)),
-            )
+            holds = self.infix(condition(graph.when, up=True))
+            text = f"piecewise(1 dimensionless, {holds}, 0 dimensionless)"
+            self.rule(self.model.createAssignmentRule(), name, text)
         for direction in (
             {1: (True,), -1: (False,), 0: (True, False)}[graph.direction] if graph.change else ()
         ):
