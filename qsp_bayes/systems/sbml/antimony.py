@@ -9,8 +9,8 @@ from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.sbml.library import package, text_of
 from qsp_bayes.systems.sbml.model import SBMLModel
 
-COMMENT = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
-IMPORT = re.compile(r"(?:^|[\s;}])import\s*[\"']?", re.MULTILINE)
+IMPORT = re.compile(r"\bimport\b", re.IGNORECASE)
+"""What lets a model read other files. It is looked for in comments too: what ends a comment is Antimony's to say."""
 
 
 def read_antimony(path: str | Path, *, declared_units: bool = True) -> SBMLModel:
@@ -58,10 +58,12 @@ def sbml_text(text: str, where: str) -> str:
     MechanismError
         For a text that is no Antimony, or that imports other files.
     """
-    bare = COMMENT.sub(" ", text)
-    if IMPORT.search(bare):
+    found = IMPORT.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
         raise MechanismError(
-            f"{where}: imports another file. A model is read from one file: put the text of the other into it."
+            f"{where}, line {line}: the word 'import' lets a model read other files, and is refused, in comments too. "
+            "Put the text of the other file in its place."
         )
     antimony = package("antimony", "antimony")
     antimony.clearPreviousLoads()

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.declarations import Constant, Output, Process
-from qsp_bayes.systems.formula import Call, Formula, Name, Number, names, quantity
+from qsp_bayes.systems.formula import Call, Formula, Name, Number, names, quantity, substitute
 from qsp_bayes.systems.sbml.identifiers import Identifiers
 from qsp_bayes.systems.switch import Switch
 from qsp_bayes.systems.system import System
@@ -34,6 +34,9 @@ class Draft:
     processes : list of (str, dict of str to Fraction, Formula)
     outputs : dict of str to str
         Units of what can be observed.
+    switches : list of Switch
+    heights : list of Formula
+        What is positive where the conditions of the switches hold.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Draft:
     processes: list[tuple[str, dict[str, Fraction], Formula]] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     switches: list[Switch] = field(default_factory=list)
+    heights: list[Formula] = field(default_factory=list)
 
     def constant(self, value: float, unit: str, stem: str) -> Formula:
         """Return a number with its unit; zero, and what has no unit, is just a number."""
@@ -90,6 +94,13 @@ class Draft:
             if name in kind:
                 return self.at_start(kind[name], (*opened, name))
         return formula
+
+    def expanded(self, formula: Formula) -> Formula:
+        """Return a formula with the meaning of expressions in their place."""
+        inner = {
+            name: self.expanded(self.expressions[name]) for name in names(formula) if name in self.expressions
+        }
+        return substitute(formula, inner)
 
     def moving(self, formula: Formula, seen: set[str] | None = None) -> bool:
         """Say whether a formula changes in time."""

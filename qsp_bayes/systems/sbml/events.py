@@ -52,6 +52,7 @@ def add_event(reader: Reader, event: Any) -> None:
         change[target] = 0.0 if formula == Number(0.0) else quantity(formula)
     if change:
         draft.switches.append(Switch(name, quantity(height), change=change))
+        draft.heights.append(height)
 
 
 def side(condition: Formula, where: str, holds: bool = True) -> Formula:
@@ -120,6 +121,16 @@ def add_crossings(draft: Draft) -> None:
 
     for name, _, rate in draft.processes:
         look(rate, f"the rate of {name!r}")
+    known = {both_sides(draft, height) for height in draft.heights}
     for condition in found:
-        name = draft.identifiers.new(f"crossing_{len(draft.switches) + 1}")
-        draft.switches.append(Switch(name, quantity(side(condition, draft.name))))
+        height = side(condition, draft.name)
+        if both_sides(draft, height) not in known:
+            known.add(both_sides(draft, height))
+            name = draft.identifiers.new(f"crossing_{len(draft.switches) + 1}")
+            draft.switches.append(Switch(name, quantity(height)))
+
+
+def both_sides(draft: Draft, height: Formula) -> frozenset[Formula]:
+    """Return what is compared, whichever is larger: one switch stands for a condition and its opposite."""
+    compared = height.arguments if isinstance(height, Call) and height.function == "-" else (height,)
+    return frozenset(map(draft.expanded, compared))
