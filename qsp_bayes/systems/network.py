@@ -104,6 +104,10 @@ class ReactionNetwork:
     name: str = "reaction network"
 
     def __post_init__(self) -> None:
+        if isinstance(self.reactions, str):
+            raise MechanismError(
+                f"{self.name!r}: reactions are a list of lines, and {self.reactions!r} is one line."
+            )
         read = tuple(r if isinstance(r, Reaction) else Reaction(r) for r in self.reactions)
         object.__setattr__(self, "reactions", read)
         for kind in ("states", "parameters", "expressions", "initial"):

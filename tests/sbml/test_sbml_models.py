@@ -1,12 +1,17 @@
 """Ten models of different kinds, read here, against libroadrunner; their sources stand in the files."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from by_roadrunner import UNTIL, by_roadrunner, course, grid, path_of, read, sbml_of, worst
+from by_roadrunner import PRECISE, UNTIL, by_roadrunner, course, grid, path_of, read, sbml_of, worst
 
+from qsp_bayes.data import Regimen
 from qsp_bayes.models import KHOLODENKO_2000, mapk_cascade, repressilator
 from qsp_bayes.models.networks import ELOWITZ_2000
 from qsp_bayes.ode.solvers import Automatic
+from qsp_bayes.systems import DoseInto
+from qsp_bayes.systems.sbml import read_antimony
 
 EVERY_MODEL = pytest.mark.parametrize("name", UNTIL)
 PARAMETERS = {"source": 4.0, "lambda_": 0.25}
@@ -47,6 +52,20 @@ def test_units_become_those_of_the_library():
 def test_a_model_without_units_is_one_of_numbers():
     system = read("enzyme").system
     assert {*system.states.values(), *system.parameters.values(), system.time_unit} == {""}
+
+
+def test_units_may_be_given_to_a_file_that_has_none_and_doses_follow():
+    """A dose of 5 nmol at time 0 into a volume of 1 L is a start at 5 nmol/L more."""
+    units = dict.fromkeys(["E", "S", "ES", "P"], "nmol/L") | {
+        "time": "min", "cell": "L", "k1": "L/nmol/min", "k2": "1/min", "k3": "1/min",
+    }  # fmt: skip
+    model = read_antimony(path_of("enzyme"), given_units=units)
+    assert model.system.states["S_amount"] == "nmol"
+    dosed = dataclasses.replace(model.system, doses={"S": DoseInto("S_amount")})
+    times = grid("enzyme", 7)
+    found = dosed.course(model.parameters, times, Regimen(5, unit="nmol", into="S"), solver=PRECISE)
+    text = sbml_of(path_of("enzyme")).replace('initialConcentration="10"', 'initialConcentration="15"')
+    assert worst(found.P.values, by_roadrunner(text, times, ["P"])["P"]) < 1e-6
 
 
 def test_what_is_conserved_is_found_across_volumes():

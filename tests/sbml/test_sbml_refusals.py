@@ -232,6 +232,10 @@ def test_units_that_do_not_agree_are_refused_or_left_out_where_asked(tmp_path):
         MechanismError, match=r"parameter 'k' has no unit, although others have.*declared_units"
     ):
         read_antimony(missing)
+    read = read_antimony(missing, given_units={"k": "1/h"}).system
+    assert (read.parameters["k"], read.states["S_amount"]) == ("1/h", "nmol")
+    with pytest.raises(MechanismError, match=r"given_units: there is no 'kk'.*c, k"):
+        read_antimony(missing, given_units={"k": "1/h", "kk": "1/h"})
     strange = written(tmp_path, UNITS.format("c*k*S", "unit odd = 1/(7 second); k has odd;"), "m.ant")
     with pytest.raises(MechanismError, match="7 second, which has no name"):
         read_antimony(strange)

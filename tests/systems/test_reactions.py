@@ -169,3 +169,14 @@ def test_two_reactions_of_one_name_are_refused():
 def test_a_reaction_that_changes_nothing_is_refused():
     with pytest.raises(MechanismError, match="changes no state"):
         numbers(["A -> A; k"]).system()
+
+
+def test_one_line_is_no_list_of_lines():
+    with pytest.raises(MechanismError, match="a list of lines"):
+        numbers("A -> B; k")
+
+
+def test_a_notebook_shows_s_and_v():
+    shown = numbers(["A + B -> C; k"]).system()._repr_html_()
+    assert "<td>k*A*B</td>" in shown
+    assert "<th>A + B -&gt; C</th>" in shown

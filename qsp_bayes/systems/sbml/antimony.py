@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from qsp_bayes.errors import MechanismError
@@ -13,14 +14,16 @@ IMPORT = re.compile(r"\bimport\b", re.IGNORECASE)
 """What lets a model read other files. It is looked for in comments too: what ends a comment is Antimony's to say."""
 
 
-def read_antimony(path: str | Path, *, declared_units: bool = True) -> SBMLModel:
+def read_antimony(
+    path: str | Path, *, declared_units: bool = True, given_units: Mapping[str, str] | None = None
+) -> SBMLModel:
     """Read a model from an Antimony file; see `read_sbml` for what becomes of it.
 
     Parameters
     ----------
     path : str or Path
         A file of one main model, in UTF-8.
-    declared_units : bool
+    declared_units, given_units
         As for `read_sbml`.
 
     Returns
@@ -47,7 +50,7 @@ def read_antimony(path: str | Path, *, declared_units: bool = True) -> SBMLModel
     """
     from qsp_bayes.systems.sbml.reader import read_text
 
-    return read_text(sbml_text(text_of(path), str(path)), str(path), declared_units)
+    return read_text(sbml_text(text_of(path), str(path)), str(path), declared_units, given_units or {})
 
 
 def sbml_text(text: str, where: str) -> str:

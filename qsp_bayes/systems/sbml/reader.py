@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ CLOSEST = 1_000_000
 """Largest denominator of a stoichiometric coefficient that is written as a decimal number."""
 
 
-def read_sbml(path: str | Path, *, declared_units: bool = True) -> SBMLModel:
+def read_sbml(
+    path: str | Path, *, declared_units: bool = True, given_units: Mapping[str, str] | None = None
+) -> SBMLModel:
     r"""Read a model of systems biology from an SBML file.
 
     Reactions become processes, so that dx/dt = S v(x) and conservation laws come with the model. A file is data:
@@ -50,7 +53,10 @@ def read_sbml(path: str | Path, *, declared_units: bool = True) -> SBMLModel:
         A file of level 2 or 3, in UTF-8.
     declared_units : bool
         Whether units are read, and checked as those of any `System`. A model that declares none, or False, is one of
-        pure numbers: all units are empty, that of time too.
+        pure numbers: all units are empty, that of time too. Doses need a unit of time.
+    given_units : mapping of str to str, optional
+        Units of parameters, compartments and species (as they stand in formulas) by name, and of ``time``, for files
+        that leave some or all out; they come before those of the file.
 
     Returns
     -------
@@ -84,13 +90,13 @@ def read_sbml(path: str | Path, *, declared_units: bool = True) -> SBMLModel:
     ...
     qsp_bayes.errors.MechanismError: missing.xml: no such file.
     """
-    return read_text(text_of(path), str(path), declared_units)
+    return read_text(text_of(path), str(path), declared_units, given_units or {})
 
 
-def read_text(text: str, where: str, declared_units: bool) -> SBMLModel:
+def read_text(text: str, where: str, declared_units: bool, given_units: Mapping[str, str]) -> SBMLModel:
     """Read a model from the text of an SBML file."""
     parsed = document(text, where)
-    draft = Reader(parsed.getModel(), where, declared_units).draft()
+    draft = Reader(parsed.getModel(), where, declared_units, given_units).draft()
     try:
         system = draft.system()
         system.symbolic()
@@ -107,10 +113,10 @@ def read_text(text: str, where: str, declared_units: bool) -> SBMLModel:
 class Reader:
     """One model on its way to a draft."""
 
-    def __init__(self, model: Any, where: str, declared_units: bool) -> None:
+    def __init__(self, model: Any, where: str, declared_units: bool, given_units: Mapping[str, str]) -> None:
         refuse_unsupported(model, where)
         self.model, self.where = model, where
-        self.units = DeclaredUnits(model, where, declared_units)
+        self.units = DeclaredUnits(model, where, declared_units, given_units)
         self.names = Identifiers(
             element.getId()
             for element in [
@@ -121,6 +127,7 @@ class Reader:
         )  # fmt: skip
         title = model.getName() or model.getId() or Path(where).stem
         self.result = Draft(title, self.units.time(), self.names)
+        self.rates: dict[str, Formula] = {}
         self.functions: dict[str, tuple[tuple[str, ...], Formula]] = {}
         self.mathematics = Mathematics(self.functions, self.names.__getitem__, self.literal)
         self.rules = {rule.getVariable(): rule for rule in model.getListOfRules()}
@@ -169,6 +176,7 @@ class Reader:
         for event in self.model.getListOfEvents():
             add_event(self, event)
         add_crossings(self.result)
+        self.units.check_given()
         return self.result
 
     def plain(self, element: Any, value: float) -> None:
@@ -176,7 +184,7 @@ class Reader:
         key, name, draft = element.getId(), self.names[element.getId()], self.result
         what = f"{element.getElementName()} {key!r}"
         rule = self.rules.get(key)
-        unit = self.units.of(element, rule if rule is not None and rule.isAssignment() else None)
+        unit = self.units.of(element, name, rule if rule is not None and rule.isAssignment() else None)
         start = None
         if key in self.assigned:
             start = draft.with_unit(
@@ -234,7 +242,7 @@ class Reader:
             raise MechanismError(
                 f"{self.where}: {what} is changed by reactions and by a rule. Make it a boundary species, or drop one."
             )
-        unit, volume = self.units.of(species), None
+        unit, volume = self.units.of(species, name), None
         state, amount = name, unit
         if self.in_concentration(species):
             volume = self.names[species.getCompartment()]
@@ -245,7 +253,7 @@ class Reader:
                 )
             state = self.names.new(f"{name}_amount")
             if self.units.used:
-                amount = simplified(f"({unit or 1})*({self.units.of(compartment)})")
+                amount = simplified(f"({unit or 1})*({self.units.of(compartment, volume)})")
             draft.expressions[name] = Call("/", (Name(state), Name(volume)))
         draft.states[state] = amount
         draft.outputs[name] = unit
@@ -273,7 +281,7 @@ class Reader:
         for parameter in [*law.getListOfLocalParameters(), *law.getListOfParameters()]:
             name = self.names.new(f"{self.names[key]}_{parameter.getId()}")
             local[self.names[parameter.getId()]] = Name(name)
-            self.result.parameters[name] = self.units.of(parameter)
+            self.result.parameters[name] = self.units.of(parameter, name)
             if parameter.isSetValue():
                 self.result.values[name] = float(parameter.getValue())
         rate = substitute(self.formula(law, f"rate of {what}"), local)
@@ -286,7 +294,7 @@ class Reader:
                 name = self.names[species.getId()]
                 state = name if name in self.result.states else self.state_of(name)
                 changes[state] = changes.get(state, Fraction(0)) + sign * self.coefficient(reference, what)
-        self.reactions = {**getattr(self, "reactions", {}), self.names[key]: rate}
+        self.rates[self.names[key]] = rate
         if any(changes.values()):
             self.result.processes.append((self.names[key], changes, rate))
 
@@ -314,7 +322,7 @@ class Reader:
             for part in [event.getTrigger(), *event.getListOfEventAssignments()]:
                 formulas.append(self.formula(part, f"event {event.getId()!r}"))
         used = {name for formula in formulas for name in names(formula)}
-        for name, rate in getattr(self, "reactions", {}).items():
+        for name, rate in self.rates.items():
             if name in used:
                 draft.expressions[name] = rate
         for reference in references(self.model):
