@@ -20,11 +20,11 @@ from qsp_bayes.models import (
     receptor_occupancy,
     repressilator,
 )
-from qsp_bayes.models.networks import ELOWITZ_2000, GOLDBETER_1991
+from qsp_bayes.models.oscillators import ELOWITZ_2000, GOLDBETER_1991
 from qsp_bayes.ode.solvers import Automatic
 from qsp_bayes.units import Units
 
-MODULES = ("networks", "receptor_cascade", "signalling")
+MODULES = ("networks", "oscillators", "receptor_cascade", "signalling")
 ENTRIES = {
     title: example
     for module in MODULES

@@ -8,10 +8,10 @@ from by_roadrunner import PRECISE, UNTIL, by_roadrunner, course, grid, path_of, 
 
 from qsp_bayes.data import Regimen
 from qsp_bayes.models import KHOLODENKO_2000, mapk_cascade, repressilator
-from qsp_bayes.models.networks import ELOWITZ_2000
+from qsp_bayes.models.oscillators import ELOWITZ_2000
 from qsp_bayes.ode.solvers import Automatic
 from qsp_bayes.systems import DoseInto
-from qsp_bayes.systems.sbml import read_antimony
+from qsp_bayes.systems.sbml import read_antimony, read_sbml
 
 EVERY_MODEL = pytest.mark.parametrize("name", UNTIL)
 PARAMETERS = {"source": 4.0, "lambda_": 0.25}
@@ -120,3 +120,48 @@ def test_parameters_have_the_values_of_the_file():
     assert dict(model.parameters) == PARAMETERS | {
         "k": 0.7, "feeding_k": 0.02, "conversion_V": 0.3, "conversion_k": 1.5, "conversion_kp": 6.0,
     }  # fmt: skip
+
+
+TIMES_OF_THEIR_OWN = """<?xml version="1.0" encoding="UTF-8"?>
+<sbml xmlns="http://www.sbml.org/sbml/level2/version4" level="2" version="4"><model id="m">
+  <listOfFunctionDefinitions><functionDefinition id="twice">
+    <math xmlns="http://www.w3.org/1998/Math/MathML"><lambda><bvar><ci>t</ci></bvar>
+      <apply><times/><cn>2</cn><ci>t</ci></apply></lambda></math></functionDefinition></listOfFunctionDefinitions>
+  <listOfCompartments><compartment id="c" size="1"/></listOfCompartments>
+  <listOfSpecies><species id="S" compartment="c" initialAmount="0"/></listOfSpecies>
+  <listOfReactions><reaction id="feed"><listOfProducts><speciesReference species="S"/></listOfProducts>
+    <kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><plus/>
+      <apply><ci>twice</ci><ci>t</ci></apply>
+      <csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/time">now</csymbol></apply></math>
+      <listOfParameters><parameter id="t" value="3"/></listOfParameters></kineticLaw></reaction></listOfReactions>
+</model></sbml>
+"""
+
+
+def test_what_is_called_t_is_not_taken_for_time(tmp_path):
+    path = tmp_path / "m.xml"
+    path.write_text(TIMES_OF_THEIR_OWN)
+    model = read_sbml(path)
+    assert model.parameters == {"c": 1.0, "feed_t": 3.0}
+    found = model.course([1.0, 4.0], solver=PRECISE).S.values
+    np.testing.assert_allclose(found, [6.5, 32.0], rtol=1e-9)  # the integral of 2 * 3 + t
+
+
+HELD = """
+model m
+  compartment c = 2; species $F in c = 3; species S in c = 1; species G in c = 0;
+  J: $F -> S; c*k*F; k = 0.1; doubled: at (time > 2): F = 2*F, S = S/2;
+  S2: S -> G; c*0.2*S;
+end
+"""
+
+
+def test_events_change_what_is_held_otherwise(tmp_path):
+    path = tmp_path / "held.ant"
+    path.write_text(HELD)
+    model, times = read_antimony(path), np.array([1.0, 1.9, 2.1, 5.0])
+    found = course(model, times)
+    expected = by_roadrunner(sbml_of(path), times, ["F", "S", "G"])
+    for name in expected:
+        assert worst(found[name].values, expected[name]) < 1e-6
+    np.testing.assert_array_equal(found.F, [3, 3, 6, 6])

@@ -9,14 +9,13 @@ import pytest
 from by_roadrunner import PRECISE, UNTIL, by_roadrunner, course, grid, read, worst
 
 from qsp_bayes.errors import MechanismError
-from qsp_bayes.models import mapk_cascade, receptor_cascade, tmdd
-from qsp_bayes.models.networks import examples
+from qsp_bayes.models import mapk_cascade, networks, oscillators, receptor_cascade, tmdd
 from qsp_bayes.models.receptor_cascade import examples as cascade_examples
 from qsp_bayes.systems import Constant, Output, Process, Switch, System
 from qsp_bayes.systems.sbml import read_sbml, write_sbml
 
 EVERY_MODEL = pytest.mark.parametrize("name", UNTIL)
-ENTRIES = examples() | cascade_examples()
+ENTRIES = networks.examples() | oscillators.examples() | cascade_examples()
 
 
 def complaints(path, units=True):

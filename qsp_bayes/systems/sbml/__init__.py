@@ -5,8 +5,7 @@ when a file is read or written.
 """
 
 from qsp_bayes.systems.sbml.antimony import read_antimony
+from qsp_bayes.systems.sbml.files import read_sbml, write_sbml
 from qsp_bayes.systems.sbml.model import SBMLModel
-from qsp_bayes.systems.sbml.reader import read_sbml
-from qsp_bayes.systems.sbml.writer import write_sbml
 
 __all__ = ["SBMLModel", "read_antimony", "read_sbml", "write_sbml"]

@@ -48,7 +48,7 @@ def read_antimony(
     ...
     qsp_bayes.errors.MechanismError: missing.ant: no such file.
     """
-    from qsp_bayes.systems.sbml.reader import read_text
+    from qsp_bayes.systems.sbml.files import read_text
 
     return read_text(sbml_text(text_of(path), str(path)), str(path), declared_units, given_units or {})
 

@@ -16,6 +16,8 @@ class Identifiers:
     >>> names = Identifiers(["k", "lambda", "_J0", "t"])
     >>> [names[name] for name in ("k", "lambda", "_J0", "t")], names.new("k")
     (['k', 'lambda_', 'J0', 't_'], 'k_')
+    >>> Identifiers(["k"])["t"]
+    't, local'
     """
 
     def __init__(self, ids: Iterable[str]) -> None:
@@ -24,7 +26,8 @@ class Identifiers:
         self.names = {name: name if usable(name) else self.new(name.lstrip("_") or "x") for name in ids}
 
     def __getitem__(self, name: str) -> str:
-        return self.names.get(name, name)
+        # A name of a function or a reaction alone is never seen outside; called t, it must not be taken for time.
+        return self.names.get(name, "t, local" if name == "t" else name)
 
     def new(self, stem: str) -> str:
         """Return a name like the stem that nothing else has."""

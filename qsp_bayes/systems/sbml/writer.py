@@ -1,14 +1,11 @@
-"""Writing SBML: a system and the values of its parameters become a file of level 3."""
+"""Writing SBML: the parts of a system become the elements of a document of level 3."""
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytensor.tensor as pt
@@ -41,56 +38,6 @@ RESERVED = (
     "delay",
     "rateOf",
 )
-
-
-def write_sbml(system: System, path: str | Path, parameters: Mapping[str, float] | None = None) -> Path:
-    r"""Write a system as an SBML file (level 3 version 1).
-
-    States in amounts, and concentrations (of the same substance) in a volume of 1 L, become species, their processes
-    reactions with the same stoichiometry. Other states become parameters with rate rules, expressions and outputs
-    assignment rules, switches events. Doses, scales, and what a system shares with others have no place in SBML.
-
-    Parameters
-    ----------
-    system : System
-    path : str or Path
-        The file is written under a temporary name and then renamed, so that it is whole or not there at all.
-    parameters : mapping of str to float, optional
-        Values of parameters, and of inputs, which must have one. Parameters without a value are written without.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    MechanismError
-        For a value of a parameter that does not exist, an input without a value or one that is interpolated, an
-        operation that SBML lacks, and a folder that is not there. Where python-libsbml is missing, with the command
-        that installs it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from qsp_bayes.models import mapk_cascade
-    >>> from qsp_bayes.systems.sbml import read_sbml
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = write_sbml(mapk_cascade(), f"{folder}/cascade.xml", {"V1": 2.5})
-    ...     model = read_sbml(file)
-    >>> model.system.conservation_laws()
-    ['MKKK_amount + MKKK_P_amount', 'MKK_amount + MKK_P_amount + MKK_PP_amount', ...]
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise MechanismError(f"{path}: the folder {path.parent} is not there. Make it first.")
-    text = Writer(system, parameters or {}).text()
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 class Writer:
