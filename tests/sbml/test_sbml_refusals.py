@@ -249,6 +249,14 @@ def test_a_formula_that_is_nested_too_deeply_is_refused(tmp_path):
         read_sbml(written(tmp_path, changed(nothing, f"z := {deep};")))
 
 
+def test_elements_without_end_are_refused_before_they_are_parsed(tmp_path):
+    """Some ten thousand elements within each other would end the process inside libsbml."""
+    deep = "<apply><sin/>" * 50_000 + "<cn>1</cn>" + "</apply>" * 50_000
+    for hidden in ("", "<![CDATA[<!--]]>", "<!-- <![CDATA[ -->"):
+        with pytest.raises(MechanismError, match="more than 250 elements within each other"):
+            read_sbml(written(tmp_path, f"{HEAD}<sbml>{hidden}{deep}<!-- --></sbml>"))
+
+
 def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path, monkeypatch):
     path = written(tmp_path, changed(nothing))
     text = written(tmp_path, MODEL.format(""), "m.ant")

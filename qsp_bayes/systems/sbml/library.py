@@ -11,6 +11,12 @@ from typing import Any
 from qsp_bayes.errors import MechanismError
 
 DECLARED_ENCODING = re.compile(r"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)", re.IGNORECASE)
+MARKUP = re.compile(
+    r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<end>/?)[^\W\d](?:[^<>\"']|\"[^\"]*\"|'[^']*')*?(?P<alone>/?)>",
+    re.DOTALL,
+)
+DEEPEST = 250
+"""Elements within each other; libsbml itself ends the process, without an error, at some ten thousands."""
 FUNCTIONS = "l3v2extendedmath"
 """More functions for formulas; those that have no meaning here are refused where they stand."""
 FORBIDDEN = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -79,6 +85,7 @@ def document(text: str, where: str) -> Any:
     encoding = DECLARED_ENCODING.match(text.lstrip())
     if encoding and encoding[1].lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise MechanismError(f"{where}: its encoding is {encoding[1]!r}, expected UTF-8. Convert it.")
+    refuse_depth(text, where)
     sbml = libsbml()
     parsed = sbml.readSBMLFromString(text)
     refuse_errors(parsed, where)
@@ -96,6 +103,34 @@ def document(text: str, where: str) -> Any:
     parsed.checkConsistency()
     refuse_errors(parsed, where)
     return parsed
+
+
+def refuse_depth(text: str, where: str) -> None:
+    """Raise where more elements stand within each other than any model needs.
+
+    Raises
+    ------
+    MechanismError
+        With the line.
+
+    Examples
+    --------
+    >>> refuse_depth("<a><b/><!-- <c> --><d>text</d></a>", "m.xml")
+    >>> refuse_depth("<a>" * 300, "m.xml")
+    Traceback (most recent call last):
+    ...
+    qsp_bayes.errors.MechanismError: m.xml, line 1: more than 250 elements within each other. Split formulas by rules.
+    """
+    depth = 0
+    for match in MARKUP.finditer(text):
+        if match["end"] is None or match["alone"]:
+            continue
+        depth += -1 if match["end"] else 1
+        if depth > DEEPEST:
+            line = text.count("\n", 0, match.start()) + 1
+            raise MechanismError(
+                f"{where}, line {line}: more than {DEEPEST} elements within each other. Split formulas by rules."
+            )
 
 
 def refuse_errors(parsed: Any, where: str) -> None:
