@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-import libsbml
 import numpy as np
-import roadrunner
+import pytest
 
 from qsp_bayes.ode.solvers import Automatic
 from qsp_bayes.systems.sbml import read_antimony, read_sbml
 from qsp_bayes.systems.sbml.antimony import sbml_text
+
+libsbml, roadrunner = pytest.importorskip("libsbml"), pytest.importorskip("roadrunner")
 
 FOLDER = Path(__file__).parent / "models"
 # The end of each course. No event of `events` acts at a time of the grid.
