@@ -7,6 +7,8 @@ from qsp_bayes.models.compartments import one_compartment, three_compartment, tw
 from qsp_bayes.models.derived import derived
 from qsp_bayes.models.example import Example
 from qsp_bayes.models.gallery import gallery
+from qsp_bayes.models.networks import enzyme_kinetics, receptor_dimerisation
+from qsp_bayes.models.oscillators import mitotic_oscillator, repressilator
 from qsp_bayes.models.pharmacodynamics import (
     claret_tumour,
     direct_effect,
@@ -29,6 +31,7 @@ from qsp_bayes.models.receptor import (
     transducer,
     two_step_binding,
 )
+from qsp_bayes.models.receptor_cascade import receptor_cascade
 from qsp_bayes.models.signalling import KHOLODENKO_2000, mapk_cascade
 from qsp_bayes.models.tmdd import tmdd
 
@@ -40,17 +43,22 @@ __all__ = [
     "derived",
     "direct_effect",
     "effect_compartment",
+    "enzyme_kinetics",
     "feedback_response",
     "gallery",
     "indirect_response",
     "mapk_cascade",
+    "mitotic_oscillator",
     "myelosuppression",
     "one_compartment",
     "operational_agonism",
     "precursor_response",
     "receptor_binding",
+    "receptor_cascade",
+    "receptor_dimerisation",
     "receptor_occupancy",
     "receptor_turnover",
+    "repressilator",
     "signal_transduction",
     "simeoni_tumour",
     "three_compartment",

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from qsp_bayes.models import compartments, pharmacodynamics, receptor
+from qsp_bayes.models import (
+    compartments,
+    networks,
+    oscillators,
+    pharmacodynamics,
+    receptor,
+    receptor_cascade,
+    signalling,
+)
 from qsp_bayes.models.example import Example
 
 CHAPTERS = {
     "Compartments, absorption and elimination": (compartments,),
     "Receptors": (receptor,),
+    "Reaction networks and signalling": (networks, oscillators, signalling, receptor_cascade),
     "Pharmacodynamics": (pharmacodynamics,),
 }
 """Modules whose entries each chapter shows."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from qsp_bayes.models.example import Example
 from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.systems.declarations import Quantity
 from qsp_bayes.units import Units
@@ -141,3 +142,18 @@ def reaction(substrate: str, product: str, number: int, kinase: str | None) -> P
         return capacity * s[substrate] / (s[f"K{number}"] + s[substrate])
 
     return Process(f"{kind} of {substrate}", {substrate: -1, product: +1}, rate)
+
+
+def examples() -> dict[str, Example]:
+    """Return the entry of this module with numbers to try it with."""
+    return {
+        "MAPK cascade with negative feedback": Example(
+            mapk_cascade(),
+            KHOLODENKO_2000,
+            until=9000,
+            shows=["MAPK_active"],
+            holds="One well-mixed volume; totals of the kinases are constant, and phosphatases are not limiting.",
+            identifiability="Active MAPK alone leaves most Michaelis constants to the priors; its period tells K_I.",
+            reference="Kholodenko BN (2000). Eur J Biochem 267:1583-1588.",
+        )
+    }

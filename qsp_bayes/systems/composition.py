@@ -39,6 +39,13 @@ def join(first: System, second: System) -> System:
             require_same_unit(b[name], a[name], f"{name!r} of {second.name!r} against {first.name!r}")
         return a | b
 
+    for one, other in ((first, second), (second, first)):
+        for state in one.closed:
+            if state in other.shared:
+                raise MechanismError(
+                    f"{other.name!r} adds processes to {state!r}, of a pool of {one.name!r} whose total `reduce` has "
+                    "fixed. Add the systems before `reduce`."
+                )
     inputs = unbound_inputs(first, second) | unbound_inputs(second, first)
     for name in inputs:
         if name in first.inputs and name in second.inputs:
@@ -64,6 +71,7 @@ def join(first: System, second: System) -> System:
         accumulators=tuple(dict.fromkeys([*first.accumulators, *second.accumulators])),
         shared=tuple(name for name in shared if not owns(first, name) and not owns(second, name)),
         share=tuple(share),
+        closed=(*first.closed, *second.closed),
         scales={**second.scales, **first.scales},
     )
 
@@ -168,6 +176,7 @@ def rename(system: System, new_names: Mapping[str, str]) -> System:
         constants=keys(system.constants),
         shared=tuple(map(new, system.shared)),
         share=tuple(map(new, system.share)),
+        closed=tuple(map(new, system.closed)),
         scales=keys(system.scales),
     )
 
@@ -214,6 +223,13 @@ def exchange(system: System, processes: Collection[Process], parameters: Mapping
     for process in processes:
         if process.name not in known:
             raise unknown_name(process.name, {"processes": known}, f"replace in {system.name!r}")
+        old = known[process.name].stoichiometry
+        for state in system.closed:
+            if process.stoichiometry.get(state, 0) != old.get(state, 0):
+                raise MechanismError(
+                    f"replace in {system.name!r}: process {process.name!r} would change {state!r} otherwise, of a pool "
+                    "whose total `reduce` has fixed. Replace it before `reduce`."
+                )
     exchanged = known | {process.name: process for process in processes}
     changed = dataclasses.replace(
         system, processes=tuple(exchanged.values()), parameters={**system.parameters, **parameters}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -53,13 +53,18 @@ def conservation_laws(system: System) -> list[dict[str, int]]:
     [{'drug': 1, 'complex': 1}, {'target': 1, 'complex': 1}]
     """
     states = list(system.states)
+    changed = {name for switch in system.switches for name in switch.change}
+    columns = columns_of(system, changed, states)
+    laws = [whole(law) for law in readable(null_space(columns, len(states)))]
+    return [{state: value for state, value in zip(states, law, strict=True) if value} for law in laws]
+
+
+def columns_of(system: System, changed: Collection[str], states: Sequence[str]) -> list[Row]:
+    """Return the columns of S, and one for each state that something else changes."""
     columns = [
         [process.stoichiometry.get(state, Fraction(0)) for state in states] for process in system.processes
     ]
-    changed = {name for switch in system.switches for name in switch.change}
-    columns += [[Fraction(state == name) for state in states] for name in sorted(changed)]
-    laws = [whole(law) for law in readable(null_space(columns, len(states)))]
-    return [{state: value for state, value in zip(states, law, strict=True) if value} for law in laws]
+    return columns + [[Fraction(state == name) for state in states] for name in sorted(changed)]
 
 
 def law_text(law: dict[str, int]) -> str:

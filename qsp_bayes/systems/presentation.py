@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qsp_bayes.systems.conservation import conservation_laws, law_text, stoichiometry
 from qsp_bayes.systems.diagram import draw
 from qsp_bayes.systems.equations import equations_html, equations_text
+from qsp_bayes.systems.rates import rates
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -51,7 +52,7 @@ def describe(system: System) -> dict[str, Any]:
 
 
 def card(system: System) -> str:
-    """Show a system in a notebook: diagram, equations, units, stoichiometry, laws."""
+    """Show a system in a notebook: diagram, equations, units, laws, stoichiometry and rates."""
     laws = [law_text(law) for law in conservation_laws(system)]
     units = {
         "States": system.states,
@@ -69,7 +70,7 @@ def card(system: System) -> str:
         f"{draw(system).svg}{equations_html(system)}"
         f"<p>{''.join(units_line(kind, items) for kind, items in units.items())}"
         f"<b>Conserved:</b> {html.escape(conserved)}</p>"
-        f"{stoichiometry(system).to_html(border=0)}</div>"
+        f"{stoichiometry(system).to_html(border=0)}{rates(system).to_html(border=0)}</div>"
     )
 
 

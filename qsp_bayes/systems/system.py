@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qsp_bayes.errors import MechanismError
-from qsp_bayes.systems import composition, conservation, equations, presentation
+from qsp_bayes.systems import composition, conservation, equations, presentation, reduction
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, Quantity, frozen
 from qsp_bayes.systems.diagram import Diagram, draw
 from qsp_bayes.systems.dimensions import units_of
+from qsp_bayes.systems.rates import rates
 from qsp_bayes.systems.scope import unknown_name
 from qsp_bayes.systems.switch import Switch
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
@@ -67,6 +68,8 @@ class System:
         Parameters that are the same quantity as those of equal name in another system.
     scales : mapping of str to {"log", "logit", "identity"}
         Scale on which each parameter varies; log where left out.
+    closed : sequence of str
+        States of pools whose totals are fixed (see `reduce`): no dose, switch or other system may change them.
     time_unit : str
         Unit of time.
     name : str
@@ -115,6 +118,7 @@ class System:
     time_unit: str = "h"
     name: str = "system"
     switches: Sequence[Switch] = ()
+    closed: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         routes = {
@@ -168,6 +172,7 @@ class System:
             ("initial", self.initial, self.states, "states"),
             ("interpolated", self.interpolated, self.inputs, "inputs"),
             ("shared", self.shared, self.states, "states"),
+            ("closed", self.closed, self.states, "states"),
             ("share", self.share, self.parameters, "parameters"),
             ("scales", self.scales, self.parameters, "parameters"),
             ("scales", self.scales.values(), SCALES, "scales"),
@@ -176,6 +181,19 @@ class System:
             for name in used:
                 if name not in known:
                     raise unknown_name(name, {kind: known}, f"{where}, {user}")
+        self.check_closed(where, routes)
+
+    def check_closed(self, where: str, routes: Mapping[str, Sequence[Any]]) -> None:
+        """Raise where something changes a pool whose total was fixed by `reduce`."""
+        changed = {state: f"doses into {compartment!r}" for compartment, s in routes.items() for state in s}
+        changed |= {state: f"switch {switch.name!r}" for switch in self.switches for state in switch.change}
+        changed |= dict.fromkeys(self.shared, "another system (`shared`)")
+        for state, source in changed.items():
+            if state in self.closed:
+                raise MechanismError(
+                    f"{where}: {source} would change {state!r}, of a pool whose total `reduce` has fixed. "
+                    "Declare doses and switches, and add systems, before `reduce`."
+                )
 
     def names(self) -> dict[str, list[str]]:
         """Return every name that a rate may use, by kind."""
@@ -416,9 +434,63 @@ class System:
         """Return the exact stoichiometric matrix, states by processes."""
         return conservation.stoichiometry(self)
 
+    def rates(self) -> pd.DataFrame:
+        """Return the rates as a table: for each process what turns into what, the rate, and its unit.
+
+        Examples
+        --------
+        >>> system = System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)])
+        >>> system.rates().loc["loss"].tolist()
+        ['A ->', 'k*A', 'mg/h']
+        """
+        return rates(self)
+
     def conservation_laws(self) -> list[str]:
         """Return the sums of states that no process changes, such as ``'depot + central + urine'``."""
         return [conservation.law_text(law) for law in conservation.conservation_laws(self)]
+
+    def reduce(self, *states: str) -> System:
+        r"""Return the system without states that conservation laws determine; they become expressions.
+
+        With a law :math:`c^T x = T`, a state is :math:`x_i = (T - \sum_{j \ne i} c_j x_j) / c_i`, in which the
+        total T follows from the initial values. The solution is the same, with fewer states to integrate.
+
+        Parameters
+        ----------
+        *states : str
+            States to remove; one of each law where left out.
+
+        Returns
+        -------
+        System
+            With an expression ``<state>_total`` for each law. What remains of each pool is `closed`.
+
+        Raises
+        ------
+        MechanismError
+            For a state that no law determines, or whose pool also changes by doses, switches, accumulators or
+            another system, naming them; and where a pool starts at a value of an input. A pool that takes doses is
+            left as it is where no states are named.
+
+        Notes
+        -----
+        Parameters of initial values must not change in time (by record or occasion): a total would change with them.
+
+        Examples
+        --------
+        >>> binding = Process("binding", {"L": -1, "R": -1, "LR": 1}, lambda s: s.kon * s.L * s.R - s.koff * s.LR)
+        >>> system = System(
+        ...     dict.fromkeys(["L", "R", "LR"], "nmol"), {"kon": "1/nmol/h", "koff": "1/h", "R0": "nmol"}, [binding],
+        ...     doses={"L": DoseInto()}, initial={"R": lambda s: s.R0},
+        ... )
+        >>> for equation in system.reduce().equations():
+        ...     print(equation)
+        R_total = R0
+        R = R0 - LR
+        d(L)/dt = -(kon*L*R - koff*LR)
+        d(LR)/dt = kon*L*R - koff*LR
+        """
+        return reduction.reduce(self, states)
 
     def diagram(self) -> Diagram:
         """Return the drawing of the system: graphviz source `dot` and inline `svg`."""
