@@ -12,6 +12,7 @@ from qsp_bayes.systems import composition, conservation, equations, presentation
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, Quantity, frozen
 from qsp_bayes.systems.diagram import Diagram, draw
 from qsp_bayes.systems.dimensions import units_of
+from qsp_bayes.systems.release import check_releases
 from qsp_bayes.systems.scope import unknown_name
 from qsp_bayes.systems.switch import Switch
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
@@ -176,6 +177,7 @@ class System:
             for name in used:
                 if name not in known:
                     raise unknown_name(name, {kind: known}, f"{where}, {user}")
+        check_releases(self)
 
     def names(self) -> dict[str, list[str]]:
         """Return every name that a rate may use, by kind."""
