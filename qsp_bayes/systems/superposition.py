@@ -4,10 +4,9 @@ Each dose of a subject has a slot: the time of its arrival, its amount, and the 
 parameters of the subject, so that derivatives with respect to all that they are made of are exact. The dose still goes
 to its state, so that the integrator stops where it arrives.
 
-Where the profile is known as a density, its sum over the slots stands for the rate of the release. Where it is known
-as the fraction released, no rate is needed, and may be infinite at the arrival: with A(t) the amount released,
-integrated are the amount that was ever brought, B, in the place of the source, and z = x + source in the place of the
-target x, of which doses are a part at once. Then source = B - A(t) and x = z - source.
+A profile gives the amount released as a part in closed form, E(t), and the integral of a rate, both sums over the
+slots. Integrated are source + E and target - E, whose exchange has that rate: it is finite, and E is continuous, where
+the rate of release itself may be infinite or jump at an arrival.
 """
 
 from __future__ import annotations
@@ -233,7 +232,9 @@ def superposed(
         *symbolic.states, *symbolic.parameters, *symbolic.inputs, *symbolic.constants, *symbolic.switches
     }  # fmt: skip
     more: dict[str, Variable] = {}
-    names, sums = [], {name: pt.constant(0.0, dtype="float64") for name in symbolic.releases}
+    nothing = pt.constant(0.0, dtype="float64")
+    rates, shifts = dict.fromkeys(symbolic.releases, nothing), dict.fromkeys(symbolic.states, nothing)
+    names = []
     for route, number in zip(routes_of(symbolic), numbers, strict=True):
         release, of_route = symbolic.releases[route.release], []
         for k in range(number):
@@ -241,23 +242,15 @@ def superposed(
             slot = tuple(unlike(taken, f"{release.source}_{field}{k + 1}") for field in fields)
             more |= {name: pt.dscalar(name) for name in slot}
             of_route.append(slot)
-            sums[route.release] += released(release, symbolic.time, *(more[name] for name in slot))
+            closed, rate = released(release, symbolic.time, *(more[name] for name in slot))
+            rates[route.release] += rate
+            shifts[release.source] -= closed
+            shifts[release.into] += closed
         names.append(tuple(of_route))
-    replaced: dict[Variable, Variable] = {}
-    shifts: dict[str, Variable] = {}  # what the engine's state is above the target
-    deliveries = {name: list(routes) for name, routes in symbolic.deliveries.items()}
-    for name, release in symbolic.releases.items():
-        if not release.profile.cumulative:
-            replaced[release.rate] = sums[name]
-            continue
-        source = symbolic.states[release.source] - sums[name]
-        replaced |= {release.rate: pt.constant(0.0, dtype="float64"), symbolic.states[release.source]: source}
-        shifts[release.into] = shifts[release.into] + source if release.into in shifts else source
-        for routes in deliveries.values():
-            routes += [
-                dataclasses.replace(route, state=release.into) for route in routes if route.state == release.source
-            ]
-    replaced |= {symbolic.states[name]: symbolic.states[name] - shift for name, shift in shifts.items()}
+    replaced = {release.rate: rates[name] for name, release in symbolic.releases.items()}
+    replaced |= {
+        symbolic.states[name]: symbolic.states[name] + shift for name, shift in shifts.items() if shift is not nothing
+    }
     graphs = [
         *symbolic.derivatives.values(),
         *symbolic.outputs.values(),
@@ -270,7 +263,8 @@ def superposed(
     for name, switch in symbolic.switches.items():
         found = switch.with_graphs(rewritten)
         change = {
-            state: graph + shifts[state] if state in shifts else graph for state, graph in found.change.items()
+            state: graph if shifts[state] is nothing else graph - shifts[state]
+            for state, graph in found.change.items()
         }
         switches[name] = dataclasses.replace(found, change=change)
     changed = dataclasses.replace(
@@ -279,18 +273,38 @@ def superposed(
         outputs=outputs,
         switches=switches,
         inputs={**symbolic.inputs, **more},
-        deliveries={name: tuple(routes) for name, routes in deliveries.items()},
+        deliveries=with_stops(symbolic),
     )
     return changed, tuple(names)
 
 
 def released(
     release: Released, time: Variable, amount: Variable, arrival: Variable, *quantities: Variable
-) -> Variable:
-    """Return what a dose has released until a time, or releases then; nothing until its arrival."""
+) -> tuple[Variable, Variable]:
+    """Return what a dose has released until a time, the part in closed form, and the rate of the rest."""
     with double_precision():
         elapsed = time - arrival
         arrived = pt.gt(elapsed, 0.0)
         # Both sides of a choice are worked out, with their derivatives: the other side must be finite.
-        found = release.profile.released(pt.switch(arrived, elapsed, 1.0), *quantities)
-        return pt.switch(arrived, amount * found, 0.0)
+        since = pt.switch(arrived, elapsed, 1.0)
+        closed, rate = (
+            pt.switch(arrived, amount * part(since, *quantities), 0.0)
+            for part in (release.profile.closed, release.profile.rate)
+        )
+    return closed, rate
+
+
+def with_stops(symbolic: SymbolicSystem) -> dict[str, tuple[Delivery, ...]]:
+    """Add to the deliveries one of nothing when about half of each dose is released.
+
+    Before a delayed release all rates are 0 and an integrator, which stops at deliveries only, would go on past it.
+    """
+    deliveries = {name: list(routes) for name, routes in symbolic.deliveries.items()}
+    with double_precision():
+        for route in routes_of(symbolic):
+            release = symbolic.releases[route.release]
+            middle = release.profile.middle(*release.quantities)
+            lag = middle if route.delivery.lag is None else route.delivery.lag + middle
+            nothing = pt.constant(0.0, dtype="float64")
+            deliveries[route.compartment].append(Delivery(release.source, F=nothing, lag=lag))
+    return {name: tuple(routes) for name, routes in deliveries.items()}

@@ -144,9 +144,8 @@ def test_a_whole_n_is_a_chain_of_transit_compartments(n):
 
 @pytest.mark.parametrize("profile", [WEIBULL, GAMMA], ids=["weibull", "gamma"])
 def test_a_shape_of_one_is_first_order(profile):
-    """Of a gamma distribution the limit n -> 0 is approached, as its rate jumps there."""
     rate = 0.9
-    values = {"td": 1 / rate, "beta": 1.0} if profile is WEIBULL else {"n": 1e-9, "MTT": 1 / rate}
+    values = {"td": 1 / rate, "beta": 1.0} if profile is WEIBULL else {"n": 0.0, "MTT": 1 / rate}
     found = absorbing(profile, values).course(
         values | {"kel": KEL, "F": 1.0, "tlag": 0.0}, TIMES, Regimen(100, unit="mg"), solver=Tsit5(rtol=1e-10)
     )
@@ -236,6 +235,7 @@ def test_new_data_go_through_the_same_graph_and_more_doses_than_slots_are_nan():
         function = pytensor.function([], path["central"], mode="NUMBA")
         exchanged = {"record_time": [0.0, 9.0, 0.0, 2.0, 9.0], "record_amount": [80.0, 0.0, 70.0, 20.0, 0.0]}
         exchanged |= {"record_evid": [1, 0, 1, 1, 0], "record_subject": [0, 0, 1, 1, 1]}
+        exchanged |= {"record_compartment": [0, -1, 0, 0, -1]}
         rows_of = {"rows_central": [1, 4]}
         first = function()
         pm.set_data({name: np.array(x) for name, x in (exchanged | rows_of).items()})
@@ -251,12 +251,14 @@ def test_new_data_go_through_the_same_graph_and_more_doses_than_slots_are_nan():
 def test_switches_see_and_change_the_amounts_and_not_what_is_integrated():
     """At a limit of the central amount two thirds of it are taken away, once."""
     profile, values, dist = PROFILES["weibull, at once"]
+    system = absorbing(profile, values)
     system = dataclasses.replace(
-        absorbing(profile, values),
-        switches=[Switch("tap", lambda s: s.t - s.tlag - 2.0, change={"central": lambda s: s.central / 3.0})],
+        system,
+        switches=[Switch("tap", lambda s: s.t - s.t_tap, change={"central": lambda s: s.central / 3.0})],
+        parameters=dict(system.parameters) | {"t_tap": "h"},
     )
     found = system.course(
-        values | {"kel": KEL, "F": 1.0, "tlag": 1.0}, TIMES, Regimen(100, unit="mg"),
+        values | {"kel": KEL, "F": 1.0, "tlag": 1.0, "t_tap": 3.0}, TIMES, Regimen(100, unit="mg"),
         solver=Rodas5P(rtol=1e-11, atol=1e-11),
     )  # fmt: skip
     taken = 100 * left(dist, KEL, 2.0) * 2 / 3
