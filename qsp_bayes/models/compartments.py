@@ -31,7 +31,7 @@ def one_compartment(
     ----------
     units : Units, optional
         h, mg and L if left out.
-    absorption : {None, "iv", "first-order", "zero-order", "mixed", "transit"}
+    absorption : str, optional
         How doses into ``depot`` reach the central compartment (see `qsp_bayes.models.absorption`); doses into
         ``central`` are intravenous in every model.
     n_transit : int

@@ -1,8 +1,8 @@
 """Releases by superposition: what solvers integrate in the place of a rate that follows from the doses.
 
-Each dose of a subject has a slot: the time of its arrival, its amount, and the quantities of the profile. The slots are
-parameters of the subject, so that derivatives with respect to all that they are made of are exact. The dose still goes
-to its state, so that the integrator stops where it arrives.
+Each dose of a subject has a slot: the time of its arrival, its amount and, where they change within a subject, the
+quantities of the profile. The slots are parameters of the subject, so that derivatives with respect to all that they
+are made of are exact. The dose still goes to its state, so that the integrator stops where it arrives.
 
 A profile gives the amount released as a part in closed form, E(t), and the integral of a rate, both sums over the
 slots. Integrated are source + E and target - E, whose exchange has that rate: it is finite, and E is continuous, where
@@ -21,13 +21,15 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
 
 from qsp_bayes.data.events import Events
 from qsp_bayes.errors import SolverError
+from qsp_bayes.ode.rows import unstack
 from qsp_bayes.systems.deliveries import DOSING, steady_doses
 from qsp_bayes.systems.interpolation import unlike
 from qsp_bayes.systems.known import known_value
-from qsp_bayes.systems.parameter_table import Level, ParameterTable
+from qsp_bayes.systems.parameter_table import Level, ParameterTable, level_of
 from qsp_bayes.systems.release import Released
 from qsp_bayes.systems.scope import double_precision
 from qsp_bayes.systems.solution import evaluate
@@ -83,8 +85,9 @@ def with_releases(
     check_doses(symbolic, events)
     routes = routes_of(symbolic)
     numbers = tuple(number_of_slots(events, route.compartment) for route in routes)
-    changed, names = superposed(symbolic, numbers)
     table = ParameterTable.build(events, values, levels)
+    own = tuple(varies(symbolic.releases[route.release], symbolic, values, levels) for route in routes)
+    changed, names = superposed(symbolic, numbers, own)
     at_record = table.at()
     record_of = pt.zeros_like(pt.as_tensor_variable(events.subject), dtype="float64")
     evid = pt.as_tensor_variable(events.evid)
@@ -109,25 +112,34 @@ def with_releases(
         arrival += slots.repeat * pt.as_tensor_variable(events.interval)[slots.record]
         # Whatever stands in a slot that is not used is multiplied by 0 and must be finite.
         quantities = [pt.where(slots.used, quantity, 1.0) for quantity in quantities]
-        for k, slot in enumerate(of_route):
-            fields = (amount, arrival, *quantities)
-            for name, field in zip(slot, fields, strict=True):
-                more[name], more_levels[name] = field[k], "subject"
-            if cancelled:
-                more[slot[0]] = pt.where(
-                    standing(events, slots.record[k]), amount[k][pt.as_tensor_variable(events.subject)], 0.0
-                )
-                more_levels[slot[0]] = "record"
+        if cancelled:  # by record, beside the times by subject
+            subject = pt.as_tensor_variable(events.subject)
+            amount = pt.where(standing(events, slots.record), amount[:, subject], 0.0)
+        fields = (amount, arrival, *quantities)[: len(of_route[0])]
+        for position, field in enumerate(fields):
+            level: Level = "record" if cancelled and position == 0 else "subject"
+            for slot, row in zip(of_route, unstack(field, number), strict=True):
+                more[slot[position]], more_levels[slot[position]] = row, level
     return changed, more, more_levels
 
 
+def varies(
+    release: Released, symbolic: SymbolicSystem, values: Mapping[str, Any], levels: Mapping[str, Level]
+) -> bool:
+    """Tell whether the profile of a release may change within a subject."""
+    reached = set(ancestors(release.quantities))
+    used = [name for name, root in {**symbolic.parameters, **symbolic.inputs}.items() if root in reached]
+    found = [level_of(name, pt.as_tensor_variable(values[name], dtype="float64"), levels) for name in used]
+    return not {"scalar", "subject"}.issuperset(found)
+
+
 def standing(events: Events, record: Variable) -> Variable:
-    """Tell by record whether the dose that a record of the subject wrote stands there, or a reset has ended it."""
+    """Tell, (slot, record), whether a dose that another record of the subject wrote stands, or a reset has ended it."""
     reset = pt.cast(pt.as_tensor_variable(events.evid) >= RESETS, "int64")
     resets = pt.cumsum(reset)
     # The row of a record holds on the way to it, otherwise from it on.
     before = resets - reset if events.carry == "nocb" else resets
-    return pt.eq(before, resets[record][pt.as_tensor_variable(events.subject)])
+    return pt.eq(before, resets[record][:, pt.as_tensor_variable(events.subject)])
 
 
 def routes_of(symbolic: SymbolicSystem) -> list[Route]:
@@ -211,7 +223,7 @@ def slots_of(events: Events, compartment: str, number: int) -> Slots:
 
 @functools.lru_cache(maxsize=128)
 def superposed(
-    symbolic: SymbolicSystem, numbers: tuple[int, ...]
+    symbolic: SymbolicSystem, numbers: tuple[int, ...], own: tuple[bool, ...]
 ) -> tuple[SymbolicSystem, tuple[tuple[tuple[str, ...], ...], ...]]:
     """Put the sums over slots in the place of releases.
 
@@ -220,13 +232,15 @@ def superposed(
     symbolic : SymbolicSystem
     numbers : tuple of int
         How many slots each of the `routes_of` the system has.
+    own : tuple of bool
+        Whether the slots have their own quantities of the profile, or those of the system.
 
     Returns
     -------
     SymbolicSystem
         With the slots among its inputs.
     tuple
-        By route and slot, the names of these inputs: amount, arrival, and the quantities of the profile.
+        By route and slot, the names of these inputs: amount, arrival, and the quantities of the profile if it has them.
     """
     taken = {
         *symbolic.states, *symbolic.parameters, *symbolic.inputs, *symbolic.constants, *symbolic.switches
@@ -235,14 +249,17 @@ def superposed(
     nothing = pt.constant(0.0, dtype="float64")
     rates, shifts = dict.fromkeys(symbolic.releases, nothing), dict.fromkeys(symbolic.states, nothing)
     names = []
-    for route, number in zip(routes_of(symbolic), numbers, strict=True):
+    for route, number, apart in zip(routes_of(symbolic), numbers, own, strict=True):
         release, of_route = symbolic.releases[route.release], []
+        fields = ("amount", "arrival", *(release.profile.dimensions if apart else ()))
         for k in range(number):
-            fields = ("amount", "arrival", *release.profile.dimensions)
             slot = tuple(unlike(taken, f"{release.source}_{field}{k + 1}") for field in fields)
             more |= {name: pt.dscalar(name) for name in slot}
             of_route.append(slot)
-            closed, rate = released(release, symbolic.time, *(more[name] for name in slot))
+            amount, arrival, *quantities = (more[name] for name in slot)
+            closed, rate = released(
+                release, symbolic.time, amount, arrival, *(quantities if apart else release.quantities)
+            )
             rates[route.release] += rate
             shifts[release.source] -= closed
             shifts[release.into] += closed

