@@ -61,13 +61,22 @@ from qsp_bayes.errors import (
     UnitsError,
 )
 from qsp_bayes.models import (
+    CAO_2013,
+    DAVDA_2014,
     KHOLODENKO_2000,
+    antibody,
+    autoinduction,
     derived,
+    enterohepatic,
     mapk_cascade,
+    mpbpk_antibody,
     one_compartment,
+    protein_binding,
     three_compartment,
+    time_varying_clearance,
     tmdd,
     two_compartment,
+    with_metabolite,
 )
 from qsp_bayes.report import (
     Diagnosis,
@@ -84,12 +93,24 @@ from qsp_bayes.report import (
     report,
     solver_check,
 )
-from qsp_bayes.systems import Constant, DoseInto, Output, Process, Switch, System
+from qsp_bayes.systems import (
+    Constant,
+    DoseInto,
+    Gamma,
+    Output,
+    Process,
+    Release,
+    Switch,
+    System,
+    Weibull,
+)
 from qsp_bayes.units import Units
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CAO_2013",
+    "DAVDA_2014",
     "IIV",
     "IOV",
     "KHOLODENKO_2000",
@@ -106,6 +127,7 @@ __all__ = [
     "DecisionError",
     "Diagnosis",
     "DoseInto",
+    "Gamma",
     "LogNormal",
     "MechanismError",
     "Output",
@@ -116,6 +138,7 @@ __all__ = [
     "Proportional",
     "QSPBayesError",
     "Regimen",
+    "Release",
     "SolverCheck",
     "SolverError",
     "Source",
@@ -126,12 +149,16 @@ __all__ = [
     "System",
     "Units",
     "UnitsError",
+    "Weibull",
+    "antibody",
     "auc",
+    "autoinduction",
     "choose",
     "cmax",
     "derived",
     "diagnose",
     "duration",
+    "enterohepatic",
     "fraction_within",
     "gradient_check",
     "list_datasets",
@@ -140,6 +167,7 @@ __all__ = [
     "load_fit",
     "load_priors",
     "mapk_cascade",
+    "mpbpk_antibody",
     "new_subjects",
     "ode",
     "one_compartment",
@@ -151,6 +179,7 @@ __all__ = [
     "plot_study",
     "plot_vpc",
     "predictive_check",
+    "protein_binding",
     "read_nonmem",
     "read_priors",
     "report",
@@ -159,9 +188,11 @@ __all__ = [
     "three_compartment",
     "time_above",
     "time_below",
+    "time_varying_clearance",
     "time_within",
     "tmdd",
     "trough",
     "two_compartment",
     "utility",
+    "with_metabolite",
 ]

@@ -24,7 +24,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.models.example import Example
 from qsp_bayes.systems import DoseInto, Gamma, Process, Release, System, Weibull
 from qsp_bayes.systems.declarations import Quantity
 from qsp_bayes.units import Units
@@ -41,6 +43,19 @@ PARAMETERS = {
     "gamma": ["n", "MTT"],
     "savic": ["n", "MTT", "KA"],
     "weibull": ["td", "beta"],
+}
+IDENTIFIABILITY = {
+    "first-order": "KA and CL / Vc can be exchanged (flip-flop).",
+    "zero-order": "The duration needs samples on both sides of its end.",
+    "mixed": "Fr, KA and duration need dense samples during absorption.",
+    "sequential": "Fr, KA and duration need dense samples during absorption.",
+    "zero-into-depot": "KA and 1 / duration are confused where either is much faster.",
+    "parallel": "The two depots can be exchanged: give KA and KA2 priors that do not overlap.",
+    "saturable": "At low doses only VmaxA / KmA is seen.",
+    "transit": "MTT needs samples before the peak.",
+    "gamma": "n and MTT are told apart by samples before the peak only.",
+    "savic": "n, MTT and KA need dense samples before the peak.",
+    "weibull": "td and beta are told apart by samples before the peak.",
 }
 SCALES = {"F": "logit", "Fr": "logit"}
 STATES = {
@@ -242,3 +257,50 @@ def routes(kind: str, lag: bool, bioavailability: bool) -> list[DoseInto]:
             second: Quantity | None = (lambda s: s.tlag2) if lag else None
             return [DoseInto("depot", F=first, lag=delay), DoseInto("depot2", F=rest, lag=second)]
     return [DoseInto("depot", F=part(None), lag=delay)]
+
+
+def examples() -> dict[str, Example]:
+    """Return every entry of this module, into one compartment, with numbers to try it with."""
+    from qsp_bayes.models.compartments import one_compartment  # which is made of this module
+
+    holford = "Holford NHG, Ambros RJ, Stoeckel K (1992). J Pharmacokinet Biopharm 20:421-442."
+    savic = "Savic RM et al. (2007). J Pharmacokinet Pharmacodyn 34:711-726."
+    weibull = "Piotrovskii VK (1987). J Pharmacokinet Biopharm 15:681-686."
+    textbook = "Gabrielsson J, Weiner D (2016). Pharmacokinetic and Pharmacodynamic Data Analysis, 5th ed."
+    split = {"KA": 1.0, "Fr": 0.5, "duration": 4.0}
+    rows = (
+        ("first-order", {"KA": 1.0}, "Absorption is proportional to what is left.", textbook),
+        ("zero-order", {"duration": 4.0}, "Absorption is constant, as from a controlled release.", holford),
+        ("mixed", split, "Two parts of the dose are absorbed at the same time.", holford),
+        ("sequential", split, "An immediate part is followed by the rest.", holford),
+        (
+            "zero-into-depot",
+            {"KA": 1.0, "duration": 4.0},
+            "Release is constant, uptake first-order.",
+            holford,
+        ),
+        ("parallel", {"KA": 2.0, "KA2": 0.15, "Fr": 0.4}, "Two sites absorb side by side.", holford),
+        ("saturable", {"VmaxA": 15.0, "KmA": 20.0}, "A carrier takes up drug.", textbook),
+        ("transit", {"MTT": 2.0}, "Drug passes a whole number of equal compartments.", savic),
+        ("gamma", {"MTT": 2.0, "n": 4.6}, "The delay is gamma distributed.", savic),
+        (
+            "savic",
+            {"MTT": 1.5, "n": 6.3, "KA": 0.8},
+            "The delay is gamma distributed, uptake first-order.",
+            savic,
+        ),
+        ("weibull", {"td": 3.0, "beta": 1.6}, "The delay is Weibull distributed.", weibull),
+    )
+    found = {}
+    for kind, values, holds, reference in rows:
+        found[f"Absorption, {kind}"] = Example(
+            one_compartment(absorption=kind),
+            values | {"CL": 5.0, "Vc": 40.0},
+            until=36,
+            shows=["Cc"],
+            regimen=Regimen(100, unit="mg", every=12, doses=2),
+            holds=holds,
+            identifiability=IDENTIFIABILITY[kind],
+            reference=reference,
+        )
+    return found

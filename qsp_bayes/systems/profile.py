@@ -12,7 +12,6 @@ from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.declarations import Quantity
 
-
 TERMS = 4
 """Terms of the series that a Weibull release is split by: what remains to be integrated has no infinite rate for shapes
 above 1 / (TERMS + 1)."""

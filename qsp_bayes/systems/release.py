@@ -83,7 +83,9 @@ class Release(Process):
                 "Gamma(n=..., mean=...)."
             )
         if source == into:
-            raise MechanismError(f"process {name!r} releases from {source!r} into itself. Name another state.")
+            raise MechanismError(
+                f"process {name!r} releases from {source!r} into itself. Name another state."
+            )
         given = {"name": name, "source": source, "into": into, "profile": profile, "rate": unread}
         for attribute, value in {**given, "stoichiometry": {source: -1, into: +1}}.items():
             object.__setattr__(self, attribute, value)
@@ -114,7 +116,9 @@ def check_releases(system: System) -> None:
             continue
         where = f"system {system.name!r}, release {release.name!r}: {release.source!r}"
         others = [
-            f"process {p.name!r}" for p in system.processes if p is not release and release.source in p.stoichiometry
+            f"process {p.name!r}"
+            for p in system.processes
+            if p is not release and release.source in p.stoichiometry
         ]
         others += [f"switch {switch.name!r}" for switch in system.switches if release.source in switch.change]
         others += [f"a start of {release.source!r}"] * (release.source in system.initial)
@@ -123,7 +127,9 @@ def check_releases(system: System) -> None:
                 f"{where} is also changed by {', '.join(others)}. What a release moves came from doses alone: "
                 "let the other act on a state of its own."
             )
-        routes = [route for routes in system.doses.values() for route in routes if route.state == release.source]
+        routes = [
+            route for routes in system.doses.values() for route in routes if route.state == release.source
+        ]
         if not routes:
             raise MechanismError(
                 f'{where} receives no dose. Write doses={{"{release.source}": DoseInto()}} in the same system.'

@@ -70,7 +70,9 @@ class Scope:
         }
         self.sides = {switch.name: pt.dscalar(switch.name) for switch in system.switches}
         self.releases = {
-            process.name: pt.dscalar(process.name) for process in system.processes if isinstance(process, Release)
+            process.name: pt.dscalar(process.name)
+            for process in system.processes
+            if isinstance(process, Release)
         }
         self.known = {"t": self.time, **self.states, **self.parameters, **self.inputs, **self.constants}
         self.known |= self.sides

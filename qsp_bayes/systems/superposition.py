@@ -266,7 +266,9 @@ def superposed(
         names.append(tuple(of_route))
     replaced = {release.rate: rates[name] for name, release in symbolic.releases.items()}
     replaced |= {
-        symbolic.states[name]: symbolic.states[name] + shift for name, shift in shifts.items() if shift is not nothing
+        symbolic.states[name]: symbolic.states[name] + shift
+        for name, shift in shifts.items()
+        if shift is not nothing
     }
     graphs = [
         *symbolic.derivatives.values(),

@@ -71,7 +71,9 @@ def study(rows, carry="nocb"):
 
 
 def centrals(system, events, values, solver=None, **options):
-    graph = system.solve(events, values, solver=solver or Rodas5P(rtol=1e-11, atol=1e-12), **options)["central"]
+    graph = system.solve(events, values, solver=solver or Rodas5P(rtol=1e-11, atol=1e-12), **options)[
+        "central"
+    ]
     return pytensor.function([], graph, mode="NUMBA")()
 
 
@@ -166,7 +168,9 @@ def test_derivatives_are_those_of_the_superposition(name):
     time, amount = pt.dvector("time"), pt.dvector("amount")
     weights = np.array([1.0, 0.5, 2.0, 1.5])
     path = system.solve(
-        dataclasses.replace(events, time=time, amount=amount), parameters, solver=Rodas5P(rtol=1e-11, atol=1e-11)
+        dataclasses.replace(events, time=time, amount=amount),
+        parameters,
+        solver=Rodas5P(rtol=1e-11, atol=1e-11),
     )
     total = (path["central"] * weights).sum()
     inputs = [*parameters.values(), time, amount]
@@ -200,7 +204,13 @@ def test_a_reset_ends_what_earlier_doses_would_release(name, carry, evid):
     """The additional doses too; the dose of the reset's own record is given."""
     profile, values, dist = PROFILES[name]
     reset = (1, 7.0, 40.0 * (evid == 4), {"EVID": evid, "DV": "."})
-    rows = [(1, 0.0, 100.0, {"II": 4.0, "ADDL": 2}), (1, 3.0, 0.0, {}), (1, 7.0, 0.0, {}), reset, (1, 7.0, 0.0, {})]
+    rows = [
+        (1, 0.0, 100.0, {"II": 4.0, "ADDL": 2}),
+        (1, 3.0, 0.0, {}),
+        (1, 7.0, 0.0, {}),
+        reset,
+        (1, 7.0, 0.0, {}),
+    ]
     rows += [(1, 8.0, 0.0, {}), (1, 12.0, 0.0, {}), (1, 13.0, 30.0, {}), (1, 15.0, 0.0, {})]
     rows += [(2, 0.0, 100.0, {}), *((2, t, 0.0, {}) for t in (3.0, 8.0))]  # another subject, without reset
     data = values | {"kel": KEL, "F": 1.0, "tlag": 0.5}
@@ -214,7 +224,9 @@ def test_a_reset_ends_what_earlier_doses_would_release(name, carry, evid):
 
 def test_a_dose_keeps_the_parameters_of_its_record():
     """The scale doubles with the covariate at the second dose; the first goes on as it began."""
-    system = absorbing(dataclasses.replace(WEIBULL, scale=lambda s: s.td * s.W), ["td", "beta"], inputs={"W": ""})
+    system = absorbing(
+        dataclasses.replace(WEIBULL, scale=lambda s: s.td * s.W), ["td", "beta"], inputs={"W": ""}
+    )
     rows = [(1, 0.0, 100.0, {}), (1, 2.0, 0.0, {}), (1, 3.0, 100.0, {"W": 2.0})]
     rows += [(1, t, 0.0, {"W": 2.0}) for t in (4.0, 9.0)]
     found = centrals(
@@ -242,7 +254,9 @@ def test_new_data_go_through_the_same_graph_and_more_doses_than_slots_are_nan():
         first = function()
         pm.set_data({name: np.array(x) for name, x in (exchanged | rows_of).items()})
         second = function()
-        pm.set_data({"record_additional": np.array([0, 0, 1, 0, 0]), "record_interval": np.array([0, 0, 1.0, 0, 0])})
+        pm.set_data(
+            {"record_additional": np.array([0, 0, 1, 0, 0]), "record_interval": np.array([0, 0, 1.0, 0, 0])}
+        )
         third = function()
     of = lambda *doses: sum(a * left(dist, KEL, 9 - s) for s, a in doses)  # noqa: E731
     np.testing.assert_allclose(first, [of((0, 100), (5, 50)), of((0, 70))], rtol=1e-7)
@@ -270,17 +284,23 @@ def test_switches_see_and_change_the_amounts_and_not_what_is_integrated():
 
 
 @pytest.mark.parametrize(
-    ("name", "changed"), [("weibull, at once", {"beta": -0.5}), ("gamma", {"n": -0.2}), ("gamma", {"MTT": -1.0})]
+    ("name", "changed"),
+    [("weibull, at once", {"beta": -0.5}), ("gamma", {"n": -0.2}), ("gamma", {"MTT": -1.0})],
 )
 def test_parameters_of_no_distribution_are_no_solution(name, changed):
     profile, values, _ = PROFILES[name]
     events = study([(1, 0.0, 100.0, {}), (1, 5.0, 0.0, {})]).events()
-    found = centrals(absorbing(profile, values), events, values | {"kel": KEL, "F": 1.0, "tlag": 0.0} | changed)
+    found = centrals(
+        absorbing(profile, values), events, values | {"kel": KEL, "F": 1.0, "tlag": 0.0} | changed
+    )
     assert np.isnan(found).all()
 
 
 def test_what_cannot_be_released_is_refused_by_name():
-    system, values = absorbing(WEIBULL, ["td", "beta"]), {"td": 2.0, "beta": 1.0, "kel": KEL, "F": 1.0, "tlag": 0.0}
+    system, values = (
+        absorbing(WEIBULL, ["td", "beta"]),
+        {"td": 2.0, "beta": 1.0, "kel": KEL, "F": 1.0, "tlag": 0.0},
+    )
     observed = (1, 20.0, 0.0, {})
     with pytest.raises(SolverError, match=r"steady state \(SS\) of doses into 'depot'"):
         system.solve(study([(1, 0.0, 10.0, {"SS": 1, "II": 12.0}), observed]).events(), values)
