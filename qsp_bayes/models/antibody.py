@@ -80,8 +80,9 @@ def antibody(
 
     Notes
     -----
-    Without a target it holds for soluble targets at low levels, or at doses far above what binds. Identifiability: F
-    needs intravenous doses; KA is faster than the terminal phase but slow, and is confused with Q without early samples.
+    Without a target it holds for soluble targets at low levels, or at doses far above what binds.
+
+    Identifiability: F needs intravenous doses; KA is slow, and is confused with Q without early samples.
 
     References
     ----------

@@ -63,8 +63,8 @@ def autoinduction(system: System, *, effect: str = "saturable") -> System:
     -----
     Holds where total plasma concentration drives induction without delay, and all of CL is through the enzyme.
 
-    Identifiability: kenz needs samples while clearance rises, in the first days of treatment; Emax and EC50 need several
-    dose levels (at one level only the rise that is reached is known).
+    Identifiability: kenz needs samples while clearance rises, in the first days of treatment; Emax and EC50 need
+    several dose levels (at one level only the rise that is reached is known).
 
     References
     ----------

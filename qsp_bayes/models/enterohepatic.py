@@ -67,7 +67,7 @@ def enterohepatic(*, units: Units | None = None, emptying: str = "continuous") -
 
     Notes
     -----
-    Holds where the biliary clearance is linear and recycled drug is unchanged (a conjugate is cleaved in the intestine).
+    Holds where the biliary clearance is linear, and a conjugate is cleaved in the intestine.
     Meals are equally spaced; a state ``clock`` counts the time since the last one, and a reset (EVID 3, 4) sets it back
     to what it was at the start.
 

@@ -59,8 +59,8 @@ def with_metabolite(system: System, *, units: Units | None = None, distribution:
 
     Notes
     -----
-    Holds where the metabolite is formed in the central compartment and not converted back; a first pass forms more of it
-    from oral doses than this says. Then the areas under the curves are as :math:`AUC_m / AUC = f_m\,CL / CL_m`.
+    Holds where the metabolite is formed in the central compartment and not converted back; a first pass forms more
+    of it from oral doses than this says. Then the areas under the curves are as :math:`AUC_m / AUC = f_m\,CL / CL_m`.
 
     Identifiability: from plasma after the parent alone, fm, CLm and Vm are known up to a factor (CLm / fm, Vm / fm):
     fix fm, or dose the metabolite.

@@ -309,8 +309,8 @@ def test_what_cannot_be_released_is_refused_by_name():
     events = study([(1, 0.0, 10.0, {}), observed]).events()
     with pytest.raises(SolverError, match="not known yet"):
         system.solve(dataclasses.replace(events, evid=pt.lvector()), values)
+    decay = Process("decay", {"depot": -1}, lambda s: s.kel * s.depot)
     with pytest.raises(MechanismError, match="also changed by process 'decay'"):
-        decay = Process("decay", {"depot": -1}, lambda s: s.kel * s.depot)
         dataclasses.replace(system, processes=[*system.processes, decay])
     with pytest.raises(MechanismError, match="a start of 'depot'"):
         dataclasses.replace(system, initial={"depot": 1.0})
@@ -320,8 +320,8 @@ def test_what_cannot_be_released_is_refused_by_name():
         dataclasses.replace(system, doses={"depot": DoseInto(duration=1.0)})
     with pytest.raises(UnitsError, match="scale of release 'absorption'"):
         dataclasses.replace(system, parameters=dict(system.parameters) | {"td": "mg"})
+    late = Release("absorption", "depot", "central", Weibull(lambda s: s.t, lambda s: s.beta))
     with pytest.raises(MechanismError, match="depends on t"):
-        late = Release("absorption", "depot", "central", Weibull(lambda s: s.t, lambda s: s.beta))
         dataclasses.replace(system, processes=[late, system.processes[1]])
     with pytest.raises(MechanismError, match="expected Weibull"):
         Release("absorption", "depot", "central", "weibull")
