@@ -314,7 +314,7 @@ def examples() -> dict[str, Example]:
         ),
         "Antibody with a target": Example(
             antibody(target=True),
-            DAVDA_2014 | {"kon": 5.0, "koff": 1.0, "R0": 1.0, "kdeg": 0.5, "kint": 0.2},
+            {**DAVDA_2014, "kon": 5.0, "koff": 1.0, "R0": 1.0, "kdeg": 0.5, "kint": 0.2},
             until=84,
             shows=["Cc", "Rtot", "RO"],
             regimen=Regimen(1000, unit="nmol"),

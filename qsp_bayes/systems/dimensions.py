@@ -199,10 +199,10 @@ def units_of(system: System) -> Mapping[str, str]:
                         getattr(delivery, name), wanted[name], f"{name} of doses into {compartment!r}"
                     )
     for name, release in graphs.releases.items():
-        for (quantity, is_time), graph in zip(
+        for (described, is_time), graph in zip(
             release.profile.dimensions.items(), release.quantities, strict=True
         ):
-            dimensions.require(graph, time if is_time else NUMBER, f"{quantity} of release {name!r}")
+            dimensions.require(graph, time if is_time else NUMBER, f"{described} of release {name!r}")
     expressions = {
         name: spelling(dimensions.of(graph, f"expression {name!r}") or NUMBER)
         for name, graph in graphs.expressions.items()
