@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from scipy.special import lambertw
 from scipy.stats import gamma
 
+import qsp_bayes as qb
 from qsp_bayes.data import Regimen
 from qsp_bayes.models import one_compartment
 from qsp_bayes.models.absorption import PARAMETERS, examples
@@ -109,6 +110,28 @@ def test_all_of_the_dose_is_absorbed(kind):
     values = {**example.parameters, "F": 0.6}
     found = system.course(values, [400.0], Regimen(DOSE, unit="mg"), outputs=["AUC"])
     assert float(found.AUC[0]) == pytest.approx(0.6 * DOSE / values["CL"], rel=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["weibull", "savic"])
+def test_a_study_is_calibrated_with_a_release_and_has_right_derivatives(kind):
+    """Log-density of the theophylline study: its gradient against finite differences."""
+    priors = dict(qb.load_priors("theophylline"))
+    new = {"weibull": {"td": "h", "beta": ""}, "savic": {"n": "", "MTT": "h"}}[kind]
+    priors |= {
+        f"TV{name}": qb.Prior(median=1.0, sd_log=0.5, unit=unit, source="a guess")
+        for name, unit in new.items()
+    }
+    model = qb.Calibration(
+        qb.one_compartment(absorption=kind), priors, individual=[qb.IIV("CL", "Vc")], error={"Cc": qb.Combined()},
+        solver=Rodas5P(rtol=1e-9),
+    ).build(qb.load_dataset("theophylline"))  # fmt: skip
+    point, logp = model.initial_point(), model.compile_logp()
+    names = [name for name in point if np.ndim(point[name]) == 0]
+    slopes = model.compile_dlogp([model[name.removesuffix("_log__")] for name in names])(point)
+    for name, slope in zip(names, slopes, strict=True):
+        sides = [logp({**point, name: point[name] + step}) for step in (1e-5, -1e-5)]
+        assert slope == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4, abs=1e-4)
 
 
 def test_names_and_units():

@@ -25,6 +25,8 @@ PROFILES = {
     "gamma, n below 1": (GAMMA, {"n": 0.3, "MTT": 2.0}, gamma(1.3, scale=2.0 / 1.3)),
     "gamma": (GAMMA, {"n": 3.7, "MTT": 2.0}, gamma(4.7, scale=2.0 / 4.7)),
 }
+SLOW = pytest.mark.slow
+SOME = [pytest.param(name, marks=() if name in ("weibull, at once", "gamma") else SLOW) for name in PROFILES]
 UNIT = {"td": "h", "beta": "", "n": "", "MTT": "h"}
 TIMES = np.array([0.3, 1.0, 3.0, 11.9, 12.2, 13.0, 20.0, 30.0, 41.0])
 
@@ -78,7 +80,7 @@ def centrals(system, events, values, solver=None, **options):
 
 
 @pytest.mark.parametrize("name", PROFILES)
-@pytest.mark.parametrize("carry", ["nocb", "locf"])
+@pytest.mark.parametrize("carry", ["nocb", pytest.param("locf", marks=SLOW)])
 def test_doses_are_superposed(name, carry):
     """A single dose; two, and additional ones, with a dose into central between them."""
     profile, values, dist = PROFILES[name]
@@ -97,7 +99,7 @@ def test_doses_are_superposed(name, carry):
         np.testing.assert_allclose(found[i - 1], expected, rtol=1e-7, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["weibull, at once", "gamma, n below 1"])
+@pytest.mark.parametrize("name", [pytest.param("weibull, at once", marks=SLOW), "gamma, n below 1"])
 def test_every_solver_finds_the_same(name):
     profile, values, dist = PROFILES[name]
     system = absorbing(profile, values)
@@ -113,7 +115,7 @@ def test_every_solver_finds_the_same(name):
         centrals(system, events, values | {"kel": KEL, "F": 1.0, "tlag": 0.0}, Linear())
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", SOME)
 def test_all_that_is_given_is_absorbed_and_nothing_is_lost(name):
     profile, values, _ = PROFILES[name]
     system = absorbing(profile, values)
@@ -155,7 +157,7 @@ def test_a_shape_of_one_is_first_order(profile):
     np.testing.assert_allclose(found.central, bateman, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", SOME)
 def test_derivatives_are_those_of_the_superposition(name):
     """By the parameters, the bioavailability, the lag time, the amounts and the times."""
     profile, values, _ = PROFILES[name]
@@ -198,7 +200,12 @@ def test_derivatives_are_those_of_the_superposition(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "carry", "evid"), [("weibull, at once", "nocb", 3), ("gamma", "nocb", 4), ("gamma", "locf", 3)]
+    ("name", "carry", "evid"),
+    [
+        pytest.param("weibull, at once", "nocb", 3, marks=SLOW),
+        ("gamma", "nocb", 4),
+        pytest.param("gamma", "locf", 3, marks=SLOW),
+    ],
 )
 def test_a_reset_ends_what_earlier_doses_would_release(name, carry, evid):
     """The additional doses too; the dose of the reset's own record is given."""
