@@ -49,7 +49,7 @@ class Release(Process):
     Notes
     -----
     - A reset (EVID 3, 4) ends what earlier doses would still release.
-    - The right-hand side has a term for each dose of the subject with the most doses, ADDL included, so that the time of
+    - The right-hand side has a term for each dose of the subject with the most doses, ADDL included: the time of
       a solve grows with the square of their number and compilation with it: half a minute for some ten doses, minutes
       for thirty. It is a mechanism for single doses and short courses.
     - The number of doses is fixed where a model is built; a subject whom new data (``pm.set_data``) give more of them
