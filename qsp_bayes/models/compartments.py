@@ -33,9 +33,10 @@ def one_compartment(
     ----------
     units : Units, optional
         h, mg and L if left out.
-    absorption : {None, "iv", "first-order", "zero-order", "mixed", "transit"}
-        How doses into ``depot`` reach the central compartment (see `qsp_bayes.models.absorption`); doses into
-        ``central`` are intravenous in every model.
+    absorption : str, optional
+        How doses into ``depot`` reach the central compartment: "first-order", "zero-order", "mixed", "sequential",
+        "zero-into-depot", "parallel", "saturable", "transit", "gamma", "savic" or "weibull" (see
+        `qsp_bayes.models.absorption`). Doses into ``central`` are intravenous in every model.
     n_transit : int
         Number of transit compartments.
     lag : bool

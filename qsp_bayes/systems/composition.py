@@ -12,6 +12,7 @@ from pytensor.graph.traversal import ancestors
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process
 from qsp_bayes.systems.dimensions import Dimensions, units_of
+from qsp_bayes.systems.release import Release
 from qsp_bayes.systems.scope import Quantities, Scope, unknown_name
 from qsp_bayes.systems.symbolic import symbolic
 from qsp_bayes.units import parse_unit, require_same_unit
@@ -143,6 +144,11 @@ def rename(system: System, new_names: Mapping[str, str]) -> System:
             return quantity
         return lambda s: quantity(Quantities(lambda name: s[new(name)]))
 
+    def process(old: Process) -> Process:
+        if isinstance(old, Release):
+            return Release(new(old.name), new(old.source), new(old.into), old.profile.translated(translated))
+        return Process(new(old.name), keys(old.stoichiometry), translated(old.rate))
+
     def route(dose: DoseInto) -> DoseInto:
         shapes = {name: translated(quantity) for name, quantity in dose.quantities().items()}
         return DoseInto(new(str(dose.state)), **shapes)
@@ -151,9 +157,7 @@ def rename(system: System, new_names: Mapping[str, str]) -> System:
         system,
         states=keys(system.states),
         parameters=keys(system.parameters),
-        processes=tuple(
-            Process(new(p.name), keys(p.stoichiometry), translated(p.rate)) for p in system.processes
-        ),
+        processes=tuple(map(process, system.processes)),
         switches=tuple(
             dataclasses.replace(
                 switch,
@@ -249,6 +253,7 @@ def used_parameters(system: System) -> set[str]:
                 *graphs.outputs.values(),
                 *graphs.initial.values(),
                 *(graph for switch in graphs.switches.values() for graph in switch.graphs),
+                *(graph for release in graphs.releases.values() for graph in release.quantities),
                 *(
                     graph
                     for routes in graphs.deliveries.values()

@@ -13,7 +13,7 @@ from pytensor.graph.basic import Apply, Constant
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import UnitsError
-from qsp_bayes.systems.notation import Text, names_of, sides_of, write
+from qsp_bayes.systems.notation import Text, names_of, releases_of, sides_of, write
 from qsp_bayes.systems.operations import Operation, fold
 from qsp_bayes.systems.scope import Scope
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
@@ -127,6 +127,8 @@ class Dimensions:
         self.units[graphs.time] = parse_unit(system.time_unit, "time_unit")
         for side in sides_of(graphs).values():
             self.units[side] = NUMBER
+        for source, rate in releases_of(graphs).items():
+            self.units[rate] = parse_unit(system.states[source]) / self.units[graphs.time]
         for name, constant in system.constants.items():
             self.units[graphs.constants[name]] = parse_unit(constant.unit, name)
         self.names = names_of(graphs)
@@ -196,6 +198,11 @@ def units_of(system: System) -> Mapping[str, str]:
                     dimensions.require(
                         getattr(delivery, name), wanted[name], f"{name} of doses into {compartment!r}"
                     )
+    for name, release in graphs.releases.items():
+        for (described, is_time), graph in zip(
+            release.profile.dimensions.items(), release.quantities, strict=True
+        ):
+            dimensions.require(graph, time if is_time else NUMBER, f"{described} of release {name!r}")
     expressions = {
         name: spelling(dimensions.of(graph, f"expression {name!r}") or NUMBER)
         for name, graph in graphs.expressions.items()

@@ -10,7 +10,7 @@ from pytensor.scalar.basic import Sub
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
-from qsp_bayes.systems.notation import MathML, Text, definition, names_of, write
+from qsp_bayes.systems.notation import ATOM, MathML, Piece, Text, definition, names_of, write
 from qsp_bayes.systems.switch import WORDS
 from qsp_bayes.systems.symbolic import symbolic
 
@@ -30,6 +30,12 @@ def equations(system: System, style: Text) -> list[tuple[str, str]]:
         return definition(graph, names, style)
 
     lines = [(style.name(name).text, meaning(graph)) for name, graph in graphs.expressions.items()]
+    for release in graphs.releases.values():
+        arguments = [f"{style.name('t').text}{style.symbol('-')}{style.name('arrival').text}"]
+        arguments += [side(graph) for graph in release.quantities]
+        profile = style.call(release.profile.word, *(Piece(text, ATOM) for text in arguments))
+        dose = style.product("", style.name("dose"), profile)
+        lines.append((style.of("release", release.source), style.words("sum over doses of ") + dose.text))
     lines += [(style.derivative(name), side(graph)) for name, graph in graphs.derivatives.items()]
     lines += [
         (style.of(name, "0"), side(graphs.initial[name])) for name in graphs.states if name in system.initial

@@ -49,7 +49,7 @@ def is_zero(graph: Variable) -> bool:
 
 @functools.lru_cache(maxsize=128)
 def linear_form(symbolic: SymbolicSystem) -> LinearForm | None:
-    """Return A and b, or None where the Jacobian depends on the states or on time, or there are switches.
+    """Return A and b, or None where the Jacobian depends on the states or on time, or there are switches or releases.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def linear_form(symbolic: SymbolicSystem) -> LinearForm | None:
     >>> linear_form(qb.one_compartment(absorption="first-order").symbolic()).structure.entries
     ((0, 0), (1, 0), (1, 1))
     """
-    if symbolic.switches:
+    if symbolic.switches or symbolic.releases:
         return None
     states = list(symbolic.states.values())
     moving = {symbolic.time, *states}

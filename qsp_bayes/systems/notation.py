@@ -10,6 +10,7 @@ from pytensor.graph.basic import Apply
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.systems.operations import Operation, fold
+from qsp_bayes.systems.release import Release
 from qsp_bayes.systems.scope import Scope
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
@@ -30,6 +31,14 @@ def sides_of(graphs: SymbolicSystem | Scope) -> dict[str, TensorVariable]:
     return {name: switch.side for name, switch in graphs.switches.items()}
 
 
+def releases_of(graphs: SymbolicSystem | Scope) -> dict[str, TensorVariable]:
+    """Return what stands for the rates of the releases, by the state that they release."""
+    if isinstance(graphs, Scope):
+        sources = {p.name: p.source for p in graphs.system.processes if isinstance(p, Release)}
+        return {sources[name]: variable for name, variable in graphs.releases.items()}
+    return {release.source: release.rate for release in graphs.releases.values()}
+
+
 def names_of(graphs: SymbolicSystem | Scope) -> dict[TensorVariable, str]:
     """Name the variables of a system; expressions and outputs are written by their name."""
     kinds = (
@@ -44,7 +53,7 @@ def names_of(graphs: SymbolicSystem | Scope) -> dict[TensorVariable, str]:
     for kind in (*kinds, sides_of(graphs)):
         for name, variable in kind.items():
             named.setdefault(variable, name)
-    return named
+    return named | {variable: f"release({source})" for source, variable in releases_of(graphs).items()}
 
 
 class Text:
@@ -67,6 +76,10 @@ class Text:
     def of(self, quantity: str, name: str) -> str:
         """Write a quantity of something, such as a lag time of a compartment."""
         return f"{quantity}({name})"
+
+    def words(self, text: str) -> str:
+        """Write words."""
+        return text
 
     def number(self, value: float) -> Piece:
         """Write a number."""
@@ -180,6 +193,10 @@ class MathML(Text):
     def of(self, quantity: str, name: str) -> str:
         """Write a quantity of something, such as a lag time of a compartment."""
         return f"{self.name(quantity).text}{self.enclosed(self.name(name).text)}"
+
+    def words(self, text: str) -> str:
+        """Write words."""
+        return f"<mtext>{html.escape(text)}</mtext>"
 
     def number(self, value: float) -> Piece:
         """Write a number."""

@@ -13,6 +13,7 @@ from pytensor.scalar.basic import autocast_float, autocast_int
 from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.systems.release import Release
 
 if TYPE_CHECKING:
     from qsp_bayes.systems.system import System
@@ -68,6 +69,11 @@ class Scope:
             name: pt.constant(c.value, name, dtype="float64") for name, c in system.constants.items()
         }
         self.sides = {switch.name: pt.dscalar(switch.name) for switch in system.switches}
+        self.releases = {
+            process.name: pt.dscalar(process.name)
+            for process in system.processes
+            if isinstance(process, Release)
+        }
         self.known = {"t": self.time, **self.states, **self.parameters, **self.inputs, **self.constants}
         self.known |= self.sides
         self.expressions: dict[str, TensorVariable] = {}

@@ -14,6 +14,7 @@ from qsp_bayes.systems.linear_solution import linear_states
 from qsp_bayes.systems.nonlinear_solution import nonlinear_states
 from qsp_bayes.systems.parameter_table import Level, ParameterTable
 from qsp_bayes.systems.solution import Path, states_of
+from qsp_bayes.systems.superposition import with_releases
 from qsp_bayes.systems.symbolic import SymbolicSystem
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def solve(
     values = given_values(symbolic, events, params, covariates or {})
     unfed: dict[str, Level] = {name: "record" for name in symbolic.inputs if name not in (covariates or {})}
     symbolic, values, levels = with_ramps(symbolic, events, values, {**unfed, **(levels or {})})
+    symbolic, values, levels = with_releases(symbolic, events, values, levels)
     table = ParameterTable.build(events, values, levels)
     wanted = tuple(name for name in symbolic.outputs if name in events.rows)
     observed = states_of(symbolic, wanted)

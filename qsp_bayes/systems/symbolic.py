@@ -13,6 +13,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.ode.equations import Switching
+from qsp_bayes.systems.release import Release, Released
 from qsp_bayes.systems.scope import Scope
 from qsp_bayes.systems.switch import DIRECTIONS, check_read
 
@@ -63,6 +64,8 @@ class SymbolicSystem:
     switches : dict of str to Switching
     interpolated : tuple of str
         Inputs that go linearly from record to record. Rates hold them as they are: see `interpolation`.
+    releases : dict of str to Released
+        By process. Rates hold a variable in their place: see `superposition`.
     """
 
     time: TensorVariable
@@ -79,6 +82,7 @@ class SymbolicSystem:
     accumulators: tuple[str, ...]
     switches: Mapping[str, Switching]
     interpolated: tuple[str, ...]
+    releases: Mapping[str, Released]
 
 
 @functools.lru_cache(maxsize=128)
@@ -91,7 +95,12 @@ def symbolic(system: System) -> SymbolicSystem:
         For an unknown name, an algebraic loop, an accumulator that drives a rate, or a switch without effect.
     """
     scope = Scope(system)
-    rates = {p.name: scope.evaluate(p.rate, f"process {p.name!r}") for p in system.processes}
+    rates = {
+        p.name: scope.releases[p.name]
+        if isinstance(p, Release)
+        else scope.evaluate(p.rate, f"process {p.name!r}")
+        for p in system.processes
+    }
     derivatives = {name: pt.constant(0.0) for name in system.states}
     for name in system.states:
         terms = [(p.stoichiometry[name], rates[p.name]) for p in system.processes if name in p.stoichiometry]
@@ -155,6 +164,20 @@ def symbolic(system: System) -> SymbolicSystem:
             for switch in system.switches
         },
         interpolated=tuple(system.interpolated),
+        releases={
+            p.name: Released(
+                scope.releases[p.name],
+                p.source,
+                p.into,
+                p.profile,
+                tuple(
+                    scope.constant_in_time(quantity, f"{name} of release {p.name!r}")
+                    for name, quantity in p.profile.quantities().items()
+                ),
+            )
+            for p in system.processes
+            if isinstance(p, Release)
+        },
     )
     check_read(graphs)
     return graphs

@@ -13,6 +13,7 @@ from qsp_bayes.systems.declarations import Constant, DoseInto, Output, Process, 
 from qsp_bayes.systems.diagram import Diagram, draw
 from qsp_bayes.systems.dimensions import units_of
 from qsp_bayes.systems.rates import rates
+from qsp_bayes.systems.release import check_releases
 from qsp_bayes.systems.scope import unknown_name
 from qsp_bayes.systems.switch import Switch
 from qsp_bayes.systems.symbolic import SymbolicSystem, symbolic
@@ -182,6 +183,7 @@ class System:
                 if name not in known:
                     raise unknown_name(name, {kind: known}, f"{where}, {user}")
         self.check_closed(where, routes)
+        check_releases(self)
 
     def check_closed(self, where: str, routes: Mapping[str, Sequence[Any]]) -> None:
         """Raise where something changes a pool whose total was fixed by `reduce`."""
