@@ -81,7 +81,9 @@ class Path:
             for name in states_of(self._symbolic, (output,))
         }
         time = {self._symbolic.time: pt.as_tensor_variable(self._events.time)[rows]}
-        return evaluate(graph, self._symbolic, values, states | time)
+        found = evaluate(graph, self._symbolic, values, states | time)
+        # A quantity that no state changes, and that all subjects have alike.
+        return found if found.ndim else pt.alloc(found, rows.shape[0])
 
 
 def states_of(symbolic: SymbolicSystem, outputs: tuple[str, ...]) -> tuple[str, ...]:

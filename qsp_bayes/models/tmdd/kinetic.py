@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.systems.declarations import Quantity
@@ -130,7 +128,7 @@ def parameters(units: Units, binding: str, **others: str) -> dict[str, str]:
     }
 
 
-def dissociation(binding: str) -> Mapping[str, Quantity]:
+def dissociation(binding: str) -> dict[str, Quantity]:
     """Say what koff is where KD is the parameter."""
     return {"koff": lambda s: s.kon * s.KD} if binding == "KD" else {}
 

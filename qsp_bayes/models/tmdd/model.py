@@ -331,6 +331,6 @@ def examples() -> dict[str, Example]:
 
 TYPICAL = {
     "CL": 0.2, "Vc": 3.0, "Q": 0.5, "Vp": 3.0,
-    "kon": 10.0, "koff": 1.0, "KD": 0.1, "Kss": 0.15, "R0": 5.0, "kdeg": 0.5, "kint": 0.5,
+    "kon": 10.0, "koff": 1.0, "KD": 0.1, "Kss": 0.125, "R0": 5.0, "kdeg": 0.5, "kint": 0.25,
 }  # fmt: skip
 """An antibody against a membrane target, in nmol, L and day."""
