@@ -1,6 +1,7 @@
 """The approximations of target-mediated disposition: against equations by hand, and against the full model's limits."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pandas as pd
@@ -33,11 +34,16 @@ def bolus(amount=DOSE):
     return Regimen(amount, unit="nmol", into="central")
 
 
-def course(name, parameters=FULL, times=TIMES, dose=DOSE, compartments=2, solver=TIGHT):
+def course(name, parameters):
     """Outputs of one form of the model, with the parameters that the full model implies."""
-    system = tmdd(compartments=compartments, approximation=name)
     implied = implied_parameters(parameters, name)
-    return system.course({k: implied[k] for k in system.parameters}, times, bolus(dose), solver=solver)
+    return tmdd(approximation=name).course(implied, TIMES, bolus(), solver=TIGHT)
+
+
+@functools.cache
+def usual(name):
+    """The course with the parameters above."""
+    return course(name, FULL)
 
 
 # In concentrations: free or total drug, drug in the peripheral compartment, and what there is of the target.
@@ -124,14 +130,14 @@ def test_each_form_solves_the_equations_written_by_hand(name):
     slopes, start, read = BY_HAND[name]
     solved = solve_ivp(slopes, (0, TIMES[-1]), start, "LSODA", TIMES, rtol=1e-11, atol=1e-13)
     expected = np.array([read(y) for y in solved.y.T])
-    found = course(name)
+    found = usual(name)
     np.testing.assert_allclose(found["Cc"], expected[:, 0], rtol=2e-7)
     np.testing.assert_allclose(found["Rtot"], expected[:, 1], rtol=2e-8)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_agree_with_each_other(name):
-    found = course(name)
+    found = usual(name)
     np.testing.assert_allclose(found["Ctot"], found["Cc"] + found["RC"], rtol=1e-12)
     np.testing.assert_allclose(found["Rtot"], found["R"] + found["RC"], rtol=1e-12)
     np.testing.assert_allclose(found["RO"], found["RC"] / found["Rtot"], rtol=1e-12)
@@ -144,7 +150,7 @@ def test_outputs_agree_with_each_other(name):
 
 @pytest.mark.parametrize("name", ["QE", "QSS", "Wagner"])
 def test_a_bolus_enters_the_total_and_is_bound_at_once(name):
-    first = course(name).isel(time=0)
+    first = usual(name).isel(time=0)
     assert float(first["Ctot"]) == pytest.approx(DOSE / FULL["Vc"], rel=1e-7)
     assert float(first["Cc"]) < DOSE / FULL["Vc"] - 0.9 * FULL["R0"]
 

@@ -1,5 +1,7 @@
 """The course of one individual, against closed forms."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,13 @@ def test_doses_and_inputs():
     system = one_compartment().define({"CL0": "L/h"}, CL=lambda s: s.CL0)
     found = system.course({"CL0": 2.0, "Vc": 10.0}, TIMES[1:], Regimen(100, unit="mg", into="central"))
     np.testing.assert_allclose(found["Cc"], 10 * np.exp(-0.2 * TIMES[1:]), rtol=1e-10)
+
+
+def test_an_output_that_no_state_changes_has_all_times():
+    system = one_compartment()
+    system = dataclasses.replace(system, outputs={**system.outputs, "volume": Output("L", lambda s: s.Vc)})
+    found = system.course({"CL": 2.0, "Vc": 10.0}, TIMES, Regimen(100, unit="mg", into="central"))
+    np.testing.assert_array_equal(found["volume"], [10.0, 10.0, 10.0])
 
 
 def test_what_cannot_be_followed_is_refused():

@@ -75,7 +75,7 @@ APPROXIMATIONS = {
         lambda units, binding: equilibrium_target(units, "Kss"),
         (),
         follows_total=True,
-        holds="the complex settles faster than drug and target change; koff may be as slow as kint",
+        holds="binding is fast, and drug is supplied, so that the complex is steady; koff may be below kint",
         identifiability="Kss does not tell KD, koff and kint apart; kint and kdeg need total target",
         reference=GIBIANSKY_2008,
     ),
@@ -236,6 +236,10 @@ def tmdd(
     -----
     It holds where one drug molecule meets one target that stays in the central compartment, and internalised complex
     does not come back. `soluble_tmdd` has a target that distributes, `bispecific_tmdd` two targets.
+
+    While drug is supplied the complex is nearly steady, and K is Kss. Once supply has ended and the complex decays with
+    kint, binding and dissociation balance again: there free drug follows KD, and QSS overstates it by up to Kss / KD.
+    QSS is therefore no refinement of QE everywhere, where kint is not far below koff.
 
     Free drug alone rarely tells kon from KD: binding is over within hours, before most samples. Then QE or QSS say
     as much with one parameter less. In the terminal phase it is kint that is seen, in the steep phase before
