@@ -39,16 +39,19 @@ from qsp_bayes.models.receptor import (
 from qsp_bayes.models.receptor_cascade import receptor_cascade
 from qsp_bayes.models.signalling import KHOLODENKO_2000, mapk_cascade
 from qsp_bayes.models.time_varying import time_varying_clearance
-from qsp_bayes.models.tmdd import tmdd
+from qsp_bayes.models.tmdd import TMDDComparison, bispecific_tmdd, compare_tmdd, soluble_tmdd, tmdd
 
 __all__ = [
     "CAO_2013",
     "DAVDA_2014",
     "KHOLODENKO_2000",
     "Example",
+    "TMDDComparison",
     "antibody",
     "autoinduction",
+    "bispecific_tmdd",
     "claret_tumour",
+    "compare_tmdd",
     "competitive_binding",
     "derived",
     "direct_effect",
@@ -74,6 +77,7 @@ __all__ = [
     "repressilator",
     "signal_transduction",
     "simeoni_tumour",
+    "soluble_tmdd",
     "three_compartment",
     "time_to_event",
     "time_varying_clearance",

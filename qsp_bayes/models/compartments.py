@@ -228,61 +228,37 @@ def distribution(name: str, state: str, clearance: str, volume: str) -> Process:
 
 def examples() -> dict[str, Example]:
     """Return the entries of this module with numbers to try them with."""
-    bolus, oral = (Regimen(100, unit="mg", every=12, until=36, into=name) for name in ("central", "depot"))
+    bolus = Regimen(100, unit="mg", every=12, until=36, into="central")
     one, two = {"CL": 4.0, "Vc": 30.0}, {"CL": 4.0, "Vc": 15.0, "Q": 6.0, "Vp": 40.0}
     three = {**two, "Q2": 1.0, "Vp2": 60.0}
     book = "Gabrielsson J, Weiner D (2016). Pharmacokinetic and Pharmacodynamic Data Analysis, 5th ed."
-    transit = "Savic RM et al. (2007). J Pharmacokinet Pharmacodyn 34:711-726."
     well_stirred = "Drug spreads through each compartment faster than it leaves it, and all rates are linear."
-    oral_note = (
-        "Without intravenous data CL/F and Vc/F alone are known; KA and CL/Vc can change places (flip-flop)."
-    )
     saturable_note = (
         "Vmax and Km are known apart only if concentrations both above and below Km are observed."
     )
     return {
-        "one compartment": Example(
+        "One compartment": Example(
             one_compartment(), one, 48, ["Cc"], bolus,
             holds=well_stirred, identifiability="CL and Vc are known from a few levels of one dose.",
             reference=book, log=True,
         ),
-        "two compartments": Example(
+        "Two compartments": Example(
             two_compartment(), two, 48, ["Cc"], bolus,
             holds=well_stirred, identifiability="Q and Vp need samples in the distribution phase.",
             reference=book, log=True,
         ),
-        "three compartments": Example(
+        "Three compartments": Example(
             three_compartment(), three, 48, ["Cc"], bolus,
             holds=well_stirred,
             identifiability="The two peripheral compartments can change places; order them by their priors.",
             reference=book, log=True,
         ),
-        "first-order absorption": Example(
-            one_compartment(absorption="first-order", lag=True), {**one, "KA": 0.8, "tlag": 0.5}, 48, ["Cc"], oral,
-            holds="The rate of absorption is proportional to what is left in the depot.",
-            identifiability=oral_note, reference=book,
-        ),
-        "zero-order absorption": Example(
-            one_compartment(absorption="zero-order"), {**one, "duration": 4.0}, 48, ["Cc"], oral,
-            holds="The formulation releases drug at a constant rate, and release limits absorption.",
-            identifiability="The duration is known if samples lie on both sides of its end.", reference=book,
-        ),
-        "mixed absorption": Example(
-            one_compartment(absorption="mixed"), {**one, "KA": 0.8, "Fr": 0.4, "duration": 6.0}, 48, ["Cc"], oral,
-            holds="Part of the dose is released at once, the rest at a constant rate.",
-            identifiability="Fr, KA and duration need samples throughout the absorption.", reference=book,
-        ),
-        "transit absorption": Example(
-            one_compartment(absorption="transit"), {**one, "MTT": 3.0}, 48, ["Cc"], oral,
-            holds="Absorption is delayed by many small steps in series.",
-            identifiability="MTT is known from the rise and the time of the peak.", reference=transit,
-        ),
-        "saturable elimination": Example(
+        "Saturable elimination": Example(
             one_compartment(elimination="saturable"), {"Vmax": 12.0, "Km": 0.8, "Vc": 30.0}, 72, ["Cc"], bolus,
             holds="One enzyme or transporter eliminates the drug, and concentrations reach its Km.",
             identifiability=saturable_note, reference=book, log=True,
         ),
-        "parallel elimination": Example(
+        "Parallel elimination": Example(
             one_compartment(elimination="parallel"), {"CL": 1.0, "Vmax": 8.0, "Km": 0.8, "Vc": 30.0}, 72, ["Cc"], bolus,
             holds="A linear route stands beside a saturable one.",
             identifiability=saturable_note + " CL is known from concentrations far above Km.",

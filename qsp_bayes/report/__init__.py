@@ -13,6 +13,7 @@ from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
 from qsp_bayes.report.solver_check import SolverCheck, gradient_check, solver_check
 from qsp_bayes.report.study_figure import plot_study
+from qsp_bayes.report.tmdd_comparison import plot_tmdd_comparison
 from qsp_bayes.report.vpc import plot_vpc
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "plot_individual_fits",
     "plot_prior_posterior",
     "plot_study",
+    "plot_tmdd_comparison",
     "plot_vpc",
     "predictive_check",
     "report",

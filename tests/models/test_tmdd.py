@@ -53,7 +53,7 @@ def test_names_units_and_stoichiometry():
     }  # fmt: skip
     assert list(system.states) == ["depot", "central", "peripheral1", "target", "complex"]
     assert list(system.doses) == ["depot", "central"]
-    assert list(system.outputs) == ["Cc", "Ctot", "R", "RC", "Rtot", "RO"]
+    assert list(system.outputs) == ["Cc", "Ctot", "R", "RC", "Rtot", "RO", "suppression"]
     assert system.time_unit == "day"
     assert system.shared == system.share == ()
     assert dict(system.inputs) == {}
@@ -166,4 +166,6 @@ def test_outputs():
     found = {
         name: value(graph, system, VALUES, **amounts) for name, graph in system.symbolic().outputs.items()
     }
-    assert found == pytest.approx({"Cc": 10, "Ctot": 18, "R": 2, "RC": 8, "Rtot": 10, "RO": 0.8})
+    assert found == pytest.approx(
+        {"Cc": 10, "Ctot": 18, "R": 2, "RC": 8, "Rtot": 10, "RO": 0.8, "suppression": 0.8}
+    )
