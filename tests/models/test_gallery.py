@@ -15,9 +15,9 @@ def test_titles_are_unique():
 @pytest.mark.parametrize("title", ENTRIES)
 def test_entry(title):
     entry = ENTRIES[title]
-    assert entry.holds
-    assert entry.identifiability
-    assert entry.reference
+    assert set(entry.parameters) == set(entry.system.parameters)
+    assert min(map(len, (entry.holds, entry.identifiability, entry.reference))) > 20
     course = entry.course(number=60)
+    assert list(course) == list(entry.shows)
     assert all(np.isfinite(course[name]).all() for name in entry.shows)
     assert any(np.ptp(course[name]) > 0 for name in entry.shows), "nothing to look at"

@@ -14,7 +14,6 @@ from qsp_bayes.models import (
     competitive_binding,
     one_compartment,
     operational_agonism,
-    receptor,
     receptor_binding,
     receptor_occupancy,
     receptor_turnover,
@@ -211,18 +210,6 @@ def test_with_spare_receptors_half_the_effect_needs_few_receptors():
     lost = agonism(Cc=1.0, Ca=0.0, **(p | {"q": 0.1}))
     assert lost["EC50"] > 8 * found["EC50"]  # first the curve moves to the right
     assert lost["Emax"] > 0.9 * found["Emax"]  # and its top stays
-
-
-@pytest.mark.parametrize("title", receptor.examples())
-def test_every_example_runs_and_says_what_must_be_known(title):
-    example = receptor.examples()[title]
-    assert set(example.parameters) == set(example.system.parameters)
-    found = example.course(40)
-    assert set(found.data_vars) == set(example.shows)
-    for name, course in found.items():
-        assert np.isfinite(course).all(), name
-        assert float(course.max() - course.min()) > 1e-3, name
-    assert min(map(len, (example.holds, example.identifiability, example.reference))) > 20
 
 
 def test_what_does_not_fit_is_refused():

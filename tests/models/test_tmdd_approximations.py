@@ -16,7 +16,7 @@ from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models import tmdd
 from qsp_bayes.models.tmdd.implied import implied_parameters
-from qsp_bayes.models.tmdd.model import APPROXIMATIONS, examples
+from qsp_bayes.models.tmdd.model import APPROXIMATIONS
 from qsp_bayes.ode import Automatic
 from qsp_bayes.systems import Output, Process
 
@@ -351,12 +351,3 @@ def test_what_does_not_exist_is_refused():
     with pytest.raises(MechanismError, match="QSS has no rate of binding"):
         tmdd(approximation="QSS", binding="KD")
     assert "koff" not in tmdd(approximation="constant target", binding="KD").parameters
-
-
-@pytest.mark.parametrize("title", list(examples()))
-def test_every_example_runs_and_says_what_it_is(title):
-    example = examples()[title]
-    found = example.course(50)
-    assert all(np.isfinite(found[name]).all() for name in example.shows)
-    assert float(found["Cc"].max()) > 10
-    assert all([example.holds, example.identifiability, example.reference])

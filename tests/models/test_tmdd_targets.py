@@ -9,7 +9,6 @@ from by_scipy import initial_state, integrate, right_hand_side, value
 from qsp_bayes.data import Regimen
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models import bispecific_tmdd, soluble_tmdd, tmdd
-from qsp_bayes.models.tmdd import bispecific, soluble
 from qsp_bayes.ode import Automatic
 from qsp_bayes.systems import Process
 
@@ -247,15 +246,3 @@ def test_what_does_not_exist_is_refused():
     with pytest.raises(MechanismError, match="1, 2 or 3"):
         bispecific_tmdd(compartments=4)
     assert "koff_A" not in bispecific_tmdd(binding="KD").parameters
-
-
-EXAMPLES = soluble.examples() | bispecific.examples()
-
-
-@pytest.mark.parametrize("title", list(EXAMPLES))
-def test_every_example_runs_and_says_what_it_is(title):
-    example = EXAMPLES[title]
-    found = example.course(40)
-    assert all(np.isfinite(found[name]).all() for name in example.shows)
-    assert float(found["Cc"].max()) > 10
-    assert all([example.holds, example.identifiability, example.reference])

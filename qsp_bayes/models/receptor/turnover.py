@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.models.compartments import one_compartment
+from qsp_bayes.models.dissociation import dissociation
 from qsp_bayes.models.example import Example
-from qsp_bayes.models.receptor.binding import dissociation
 from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.units import Units
 

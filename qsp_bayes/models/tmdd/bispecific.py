@@ -9,8 +9,8 @@ from typing import Any
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.compartments import compartments as compartments_of
+from qsp_bayes.models.dissociation import dissociation
 from qsp_bayes.models.example import Example
-from qsp_bayes.models.tmdd.kinetic import BINDINGS
 from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.systems.declarations import Quantity
 from qsp_bayes.units import Units
@@ -133,8 +133,6 @@ def bispecific_tmdd(
     units = units or Units(time="day", amount="nmol")
     if compartments not in (1, 2, 3):
         raise MechanismError(f"compartments is {compartments!r}; the free drug has 1, 2 or 3.")
-    if binding not in BINDINGS:
-        raise MechanismError(f"binding {binding!r} is not known. Choose one of {', '.join(BINDINGS)}.")
     drug = compartments_of(compartments, units, absorption, n_transit, lag, bioavailability)
     return dataclasses.replace(
         drug + targets(units, binding, ternary), name="drug with two targets", share=()
@@ -145,10 +143,9 @@ def targets(units: Units, binding: str, ternary: bool) -> System:
     """Build both targets and their complexes, to be added to a disposition."""
     states = ["central", "target_A", "target_B", "complex_A", "complex_B"] + ["ternary"] * ternary
     known: dict[str, str] = {"Vc": units.volume}
+    of_binding, _ = dissociation(binding, units)
     for name in TARGETS:
-        known |= {
-            f"kon_{name}": f"{units.volume}/{units.amount}/{units.time}",
-            f"{binding}_{name}": units.rate if binding == "koff" else units.concentration,
+        known |= {f"{parameter}_{name}": unit for parameter, unit in of_binding.items()} | {
             f"R0_{name}": units.concentration,
             f"kdeg_{name}": units.rate,
             f"kint_{name}": units.rate,

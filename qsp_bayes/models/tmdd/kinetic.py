@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from qsp_bayes.errors import MechanismError
+from qsp_bayes.models.dissociation import dissociation
 from qsp_bayes.systems import Output, Process, System
-from qsp_bayes.systems.declarations import Quantity
 from qsp_bayes.units import Units
-
-BINDINGS = ("koff", "KD")
 
 
 def target(units: Units, binding: str) -> System:
@@ -25,7 +22,7 @@ def target(units: Units, binding: str) -> System:
         parameters=parameters(units, binding, kdeg=units.rate),
         share=["Vc"],
         inputs={"Cc": units.concentration},
-        expressions={"ksyn": lambda s: s.R0 * s.kdeg} | dissociation(binding),
+        expressions={"ksyn": lambda s: s.R0 * s.kdeg} | dissociation(binding, units)[1],
         initial={"target": lambda s: s.R0 * s.Vc},
         processes=[
             *TURNOVER,
@@ -88,7 +85,7 @@ def constant_target(units: Units, binding: str) -> System:
         parameters=parameters(units, binding),
         share=["Vc"],
         inputs={"Cc": units.concentration},
-        expressions=dissociation(binding),
+        expressions=dissociation(binding, units)[1],
         processes=[
             Process(
                 "binding",
@@ -116,21 +113,8 @@ INTERNALISATION = Process("internalisation", {"complex": -1}, lambda s: s.kint *
 
 def parameters(units: Units, binding: str, **others: str) -> dict[str, str]:
     """Name the parameters of binding and of the target, with their units."""
-    if binding not in BINDINGS:
-        raise MechanismError(f"binding {binding!r} is not known. Choose one of {', '.join(BINDINGS)}.")
-    return {
-        "Vc": units.volume,
-        "kon": f"{units.volume}/{units.amount}/{units.time}",
-        binding: units.rate if binding == "koff" else units.concentration,
-        "R0": units.concentration,
-        **others,
-        "kint": units.rate,
-    }
-
-
-def dissociation(binding: str) -> dict[str, Quantity]:
-    """Say what koff is where KD is the parameter."""
-    return {"koff": lambda s: s.kon * s.KD} if binding == "KD" else {}
+    of_binding, _ = dissociation(binding, units)
+    return {"Vc": units.volume, **of_binding, "R0": units.concentration, **others, "kint": units.rate}
 
 
 def outputs(units: Units) -> dict[str, Output]:
