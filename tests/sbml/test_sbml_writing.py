@@ -9,7 +9,7 @@ import pytest
 from by_roadrunner import PRECISE, UNTIL, by_roadrunner, course, grid, read, worst
 
 from qsp_bayes.errors import MechanismError
-from qsp_bayes.models import mapk_cascade, networks, oscillators, receptor_cascade, tmdd
+from qsp_bayes.models import mapk_cascade, networks, one_compartment, oscillators, receptor_cascade, tmdd
 from qsp_bayes.models.receptor_cascade import examples as cascade_examples
 from qsp_bayes.systems import Constant, Output, Process, Switch, System
 from qsp_bayes.systems.sbml import read_sbml, write_sbml
@@ -159,6 +159,8 @@ def test_what_sbml_lacks_is_refused(tmp_path):
         write_sbml(system, tmp_path / "x.xml", {"j": 1.0})
     with pytest.raises(MechanismError, match=r"input 'stimulus'.*pass its value"):
         write_sbml(mapk_cascade(stimulus=True), tmp_path / "x.xml")
+    with pytest.raises(MechanismError, match="process 'absorption'.*cannot be written: SBML has no doses"):
+        write_sbml(one_compartment(absorption="weibull"), tmp_path / "x.xml")
     with pytest.raises(MechanismError, match="is not there"):
         write_sbml(mapk_cascade(), tmp_path / "nowhere" / "x.xml")
     assert list(tmp_path.iterdir()) == []

@@ -65,12 +65,17 @@ class Writer:
         self.settings.setParseUnits(True)
 
     def check_values(self) -> None:
-        """Raise unless values are of parameters and inputs, and every input has one."""
+        """Raise unless values are of parameters and inputs, every input has one, and nothing is released."""
         known = {**self.system.parameters, **self.system.inputs}
         unknown = [name for name in self.values if name not in known]
         if unknown:
             raise MechanismError(
                 f"{self.system.name!r} has no parameter {', '.join(unknown)}. It has {', '.join(known)}."
+            )
+        for name in self.graphs.releases:
+            raise MechanismError(
+                f"process {name!r} of {self.system.name!r} cannot be written: SBML has no doses, and it releases them. "
+                "Write the system with another absorption, such as transit compartments."
             )
         for name in self.system.inputs:
             if name in self.system.interpolated or name not in self.values:
