@@ -159,7 +159,7 @@ def test_what_sbml_lacks_is_refused(tmp_path):
         write_sbml(system, tmp_path / "x.xml", {"j": 1.0})
     with pytest.raises(MechanismError, match=r"input 'stimulus'.*pass its value"):
         write_sbml(mapk_cascade(stimulus=True), tmp_path / "x.xml")
-    with pytest.raises(MechanismError, match="process 'absorption'.*cannot be written: SBML has no doses"):
+    with pytest.raises(MechanismError, match=r"process 'absorption'.*cannot be written: SBML has no doses"):
         write_sbml(one_compartment(absorption="weibull"), tmp_path / "x.xml")
     with pytest.raises(MechanismError, match="is not there"):
         write_sbml(mapk_cascade(), tmp_path / "nowhere" / "x.xml")

@@ -124,8 +124,8 @@ def write_sbml(system: System, path: str | Path, parameters: Mapping[str, float]
     ------
     MechanismError
         For a value of a parameter that does not exist, an input without a value or one that is interpolated, a release
-        of doses, an operation that SBML lacks, and a folder that is not there. Where python-libsbml is missing, with the command
-        that installs it.
+        of doses, an operation that SBML lacks, and a folder that is not there. Where python-libsbml is missing, with
+        the command that installs it.
 
     Examples
     --------
