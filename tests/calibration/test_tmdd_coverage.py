@@ -100,10 +100,11 @@ def test_intervals_of_a_sparse_tmdd_study_cover_the_truth():
     covered = ((found["low"] <= found["truth"]) & (found["truth"] <= found["high"])).groupby(level=0).sum()
     counts = np.histogram(found["rank"], np.linspace(0, RANKS + 1, BINS + 1))[0]
     p = stats.chisquare(counts).pvalue
-    # How much of the prior's spread is left: all of kon's, little of the clearance's.
+    # How much of the prior's spread is left. The first sample, an hour after the dose, tells something of kon where
+    # binding is slow, and nothing where it is fast.
     left = found["spread"].groupby(level=0).median()
     print(covered.to_string(), counts, f"p = {p:.3f}", left.round(2).to_string(), sep="\n")
     assert covered.min() >= 14
     assert p > 0.01
-    assert left["TVkon"] > 0.7
-    assert left["TVkon"] > 2 * left["TVR0"]
+    assert left.idxmax() == "TVkon"
+    assert left["TVkon"] > 2 * left["TVKD"]
