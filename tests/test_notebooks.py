@@ -11,6 +11,8 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # Small enough for a test, large enough for every cell to have something to show.
 QUICK = {"draws": 100, "tune": 300, "new_subjects": 50}
 WITHOUT_FIT = {"gallery.ipynb": {"number": 20}}
+# What it runs, the tests of the library's entries run too.
+SLOW = {"gallery.ipynb": pytest.mark.slow}
 
 
 def name_of(path):
@@ -21,7 +23,9 @@ def test_there_are_notebooks():
     assert NOTEBOOKS[0].name == "01_first_fit.ipynb"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=SLOW.get(p.name, ())) for p in NOTEBOOKS], ids=name_of
+)
 def test_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
