@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from by_scipy import initial_state, integrate, right_hand_side
+from kholodenko import cascade_by_hand
 from scipy.integrate import solve_ivp
 
 from qsp_bayes.models import KHOLODENKO_2000, mapk_cascade
@@ -13,40 +14,20 @@ from qsp_bayes.units import Units
 PUBLISHED_START = np.array([90.0, 10.0, 280.0, 10.0, 10.0, 280.0, 10.0, 10.0])
 
 
-def by_hand(p, x):
-    """The equations of Kholodenko 2000, as BioModels BIOMD0000000010 has them."""
-    a, ap, b, bp, bpp, c, cp, cpp = x
-    v1 = p["V1"] * a / ((1 + (cpp / p["KI"]) ** p["n"]) * (p["K1"] + a))
-    v2 = p["V2"] * ap / (p["K2"] + ap)
-    v3 = p["k3"] * ap * b / (p["K3"] + b)
-    v4 = p["k4"] * ap * bp / (p["K4"] + bp)
-    v5 = p["V5"] * bpp / (p["K5"] + bpp)
-    v6 = p["V6"] * bp / (p["K6"] + bp)
-    v7 = p["k7"] * bpp * c / (p["K7"] + c)
-    v8 = p["k8"] * bpp * cp / (p["K8"] + cp)
-    v9 = p["V9"] * cpp / (p["K9"] + cpp)
-    v10 = p["V10"] * cp / (p["K10"] + cp)
-    return [
-        v2 - v1, v1 - v2,
-        v6 - v3, v3 + v5 - v4 - v6, v4 - v5,
-        v10 - v7, v7 + v9 - v8 - v10, v8 - v9,
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_derivatives_are_those_written_by_hand(seed):
     rng = np.random.default_rng(seed)
     p = {name: number * rng.lognormal(0, 0.5) for name, number in KHOLODENKO_2000.items()}
     x = rng.uniform(1, 300, 8)
     np.testing.assert_allclose(
-        right_hand_side(mapk_cascade(), p)(0.0, x), by_hand(p, x), rtol=1e-12, atol=1e-14
+        right_hand_side(mapk_cascade(), p)(0.0, x), cascade_by_hand(p, x), rtol=1e-12, atol=1e-14
     )
 
 
 def test_the_stimulus_multiplies_the_first_rate():
     x = PUBLISHED_START
     stimulated = right_hand_side(mapk_cascade(stimulus=True), KHOLODENKO_2000, stimulus=0.3)(0.0, x)
-    weaker = by_hand({**KHOLODENKO_2000, "V1": 0.3 * KHOLODENKO_2000["V1"]}, x)
+    weaker = cascade_by_hand({**KHOLODENKO_2000, "V1": 0.3 * KHOLODENKO_2000["V1"]}, x)
     np.testing.assert_allclose(stimulated, weaker, rtol=1e-12, atol=1e-14)
 
 
@@ -86,7 +67,12 @@ def test_the_published_parameters_make_it_oscillate_between_low_and_full_activit
     assert np.ptp(heights) < 0.1
     assert periods.mean() == pytest.approx(1300, abs=5)
     by_another_method = solve_ivp(
-        lambda t, x: by_hand(KHOLODENKO_2000, x), (0, 5000), PUBLISHED_START, "DOP853", [5000], rtol=1e-9
+        lambda t, x: cascade_by_hand(KHOLODENKO_2000, x),
+        (0, 5000),
+        PUBLISHED_START,
+        "DOP853",
+        [5000],
+        rtol=1e-9,
     )
     np.testing.assert_allclose(states[times == 5000][0], by_another_method.y[:, 0], rtol=1e-3)
     assert heights.mean() > 0.95 * KHOLODENKO_2000["MAPK_total"]
