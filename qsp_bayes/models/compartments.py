@@ -29,6 +29,23 @@ def one_compartment(
 
     .. math:: \dot A_c = u(t) - \frac{CL}{V_c} A_c, \qquad C_c = A_c / V_c
 
+    ::
+
+        dose --> central --(CL)-->
+
+    ========= ============================== ============= ==================================
+    parameter what it is                     unit          typical, adults
+    ========= ============================== ============= ==================================
+    CL        clearance                      volume/time   0.01 L/h (antibodies) to 90 L/h
+    Vc        volume of distribution         volume        3 L (plasma) to 1000 L
+    Vmax      largest rate of elimination    amount/time   positive
+    Km        concentration of half of it    amount/volume positive
+    ========= ============================== ============= ==================================
+
+    Holds where drug spreads through its volume faster than it leaves it. CL and Vc are known from a few concentrations
+    of one intravenous dose; by mouth alone CL/F and Vc/F are, and KA and CL/Vc can change places (flip-flop). Vmax
+    and Km are known apart where concentrations on both sides of Km are observed.
+
     Parameters
     ----------
     units : Units, optional
@@ -93,6 +110,25 @@ def two_compartment(
         \dot A_c &= u(t) - \frac{CL}{V_c} A_c - Q \left(\frac{A_c}{V_c} - \frac{A_p}{V_p}\right) \\
         \dot A_p &= Q \left(\frac{A_c}{V_c} - \frac{A_p}{V_p}\right)
 
+    ::
+
+        dose --> central --(CL)-->
+                  ^  |
+                  |  v  Q
+               peripheral1
+
+    ========= ================================== =========== =========================
+    parameter what it is                         unit        typical, adults
+    ========= ================================== =========== =========================
+    CL, Vc    as for `one_compartment`
+    Q         intercompartmental clearance       volume/time 0.02 to 100 L/h
+    Vp        volume of the peripheral           volume      1 to 1000 L
+              compartment
+    ========= ================================== =========== =========================
+
+    Holds where some tissues are slow to take drug up, and all rates are linear in the amounts (but for a saturable
+    elimination). Q and Vp are known from samples in the distribution phase; without them only Vc + Vp is.
+
     Parameters
     ----------
     units, absorption, n_transit, lag, bioavailability, elimination
@@ -140,6 +176,27 @@ def three_compartment(
                     - Q_2 \left(\frac{A_c}{V_c} - \frac{A_{p2}}{V_{p2}}\right) \\
         \dot A_{p1} &= Q \left(\frac{A_c}{V_c} - \frac{A_{p1}}{V_p}\right) \\
         \dot A_{p2} &= Q_2 \left(\frac{A_c}{V_c} - \frac{A_{p2}}{V_{p2}}\right)
+
+    ::
+
+                    dose
+                      |
+                  Q   v   Q2
+        peripheral1 <--> central <--> peripheral2
+                      |
+                      v  CL
+
+    ========= ================================== =========== =========================
+    parameter what it is                         unit        typical, adults
+    ========= ================================== =========== =========================
+    CL, Vc    as for `one_compartment`
+    Q, Vp     as for `two_compartment`
+    Q2, Vp2   flow and volume of the second      as above    slower and larger than
+              peripheral compartment                         the first, often tenfold
+    ========= ================================== =========== =========================
+
+    Holds as `two_compartment` does. The two peripheral compartments can change places without changing a prediction:
+    a fit needs priors, or other parameters, that tell them apart.
 
     Parameters
     ----------

@@ -63,6 +63,31 @@ def mapk_cascade(*, units: Units | None = None, stimulus: bool = False) -> Syste
 
     The total of each kinase is constant. At the start all of it is inactive.
 
+    ::
+
+        MKKK <=> MKKK_P         <-----------.
+                   |                        |  inhibits
+                   v                        |
+        MKK <=> MKK_P <=> MKK_PP            |
+                            |               |
+                            v               |
+        MAPK <=> MAPK_P <=> MAPK_PP --------'
+
+    ================== ================================== ================ =======================
+    parameter          what it is                         unit             typical
+    ================== ================================== ================ =======================
+    V1, V2, V5, V6,    greatest rates                     amount/volume/   0.1 to 10 nmol/L/s
+    V9, V10                                               time
+    k3, k4, k7, k8     turnover numbers of the kinases    1/time           0.01 to 1 1/s
+    K1 to K10          Michaelis constants                amount/volume    1 to 500 nmol/L
+    KI, n              feedback: half of it, steepness    amount/volume, 1 1 to 100 nmol/L, 1 to 4
+    MKKK_total and so  kinase in all its forms            amount/volume    10 to 1000 nmol/L
+    on
+    ================== ================================== ================ =======================
+
+    Holds where the complexes of kinases with what they phosphorylate hold little of either (the assumption of
+    Michaelis and Menten), in a well-mixed cytosol. From active MAPK alone few of the constants are known: most need priors.
+
     Parameters
     ----------
     units : Units, optional
