@@ -86,7 +86,8 @@ def mapk_cascade(*, units: Units | None = None, stimulus: bool = False) -> Syste
     ================== ================================== ================ =======================
 
     Holds where the complexes of kinases with what they phosphorylate hold little of either (the assumption of
-    Michaelis and Menten), in a well-mixed cytosol. From active MAPK alone few of the constants are known: most need priors.
+    Michaelis and Menten), in a well-mixed cytosol. From active MAPK alone few of the constants are known: most
+    need priors.
 
     Parameters
     ----------
