@@ -24,6 +24,7 @@ from qsp_bayes.calibration import (
     list_priors,
     load_fit,
     load_priors,
+    priors_from,
     read_priors,
     save_fit,
 )
@@ -232,6 +233,7 @@ __all__ = [
     "plot_vpc",
     "precursor_response",
     "predictive_check",
+    "priors_from",
     "protein_binding",
     "read_antimony",
     "read_nonmem",

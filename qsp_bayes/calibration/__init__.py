@@ -9,6 +9,7 @@ from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.calibration.censored import Censored
 from qsp_bayes.calibration.covariate import Covariate
 from qsp_bayes.calibration.error import Additive, Combined, LogNormal, Proportional, StudentT
+from qsp_bayes.calibration.figures import priors_from
 from qsp_bayes.calibration.iiv import IIV
 from qsp_bayes.calibration.iov import IOV
 from qsp_bayes.calibration.metadata import read_facts
@@ -35,6 +36,7 @@ __all__ = [
     "list_priors",
     "load_fit",
     "load_priors",
+    "priors_from",
     "read_facts",
     "read_priors",
     "save_fit",

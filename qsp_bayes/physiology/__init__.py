@@ -1,0 +1,5 @@
+"""What bodies are like: species tables, partition coefficients, allometry. It knows no PyMC."""
+
+from qsp_bayes.physiology.figure import Figure
+
+__all__ = ["Figure"]
