@@ -65,7 +65,9 @@ from qsp_bayes.models import (
     CAO_2013,
     DAVDA_2014,
     KHOLODENKO_2000,
+    ORGANS,
     Example,
+    Organ,
     TMDDComparison,
     antibody,
     autoinduction,
@@ -106,6 +108,7 @@ from qsp_bayes.models import (
     two_compartment,
     two_step_binding,
     viral_dynamics,
+    whole_body_pbpk,
     with_metabolite,
 )
 from qsp_bayes.report import (
@@ -148,6 +151,7 @@ __all__ = [
     "IIV",
     "IOV",
     "KHOLODENKO_2000",
+    "ORGANS",
     "Additive",
     "Allometry",
     "Calibration",
@@ -165,6 +169,7 @@ __all__ = [
     "Gamma",
     "LogNormal",
     "MechanismError",
+    "Organ",
     "Output",
     "Prior",
     "PriorError",
@@ -264,6 +269,7 @@ __all__ = [
     "two_step_binding",
     "utility",
     "viral_dynamics",
+    "whole_body_pbpk",
     "with_metabolite",
     "write_sbml",
 ]

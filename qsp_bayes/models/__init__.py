@@ -13,6 +13,7 @@ from qsp_bayes.models.gallery import gallery
 from qsp_bayes.models.metabolite import with_metabolite
 from qsp_bayes.models.networks import enzyme_kinetics, receptor_dimerisation
 from qsp_bayes.models.oscillators import mitotic_oscillator, repressilator
+from qsp_bayes.models.pbpk import ORGANS, Organ, whole_body_pbpk
 from qsp_bayes.models.pharmacodynamics import (
     claret_tumour,
     direct_effect,
@@ -45,7 +46,9 @@ __all__ = [
     "CAO_2013",
     "DAVDA_2014",
     "KHOLODENKO_2000",
+    "ORGANS",
     "Example",
+    "Organ",
     "TMDDComparison",
     "antibody",
     "autoinduction",
@@ -86,5 +89,6 @@ __all__ = [
     "two_compartment",
     "two_step_binding",
     "viral_dynamics",
+    "whole_body_pbpk",
     "with_metabolite",
 ]
