@@ -3,12 +3,18 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
+import pytensor
+import pytensor.tensor as pt
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
 import qsp_bayes as qb
+from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.pbpk import ORGANS, Lumping, Organ, circulation, transit_times, whole_body_pbpk
+from qsp_bayes.systems.solve import default_solver
 
 VOLUME = {
     "lung": 0.5, "heart": 0.33, "brain": 1.45, "muscle": 29.0, "adipose": 15.0, "skin": 3.3, "bone": 10.5,
@@ -367,3 +373,74 @@ def test_portal_flow_is_counted_once():
     assert len(names) == len(set(names)) == 12
     total = sum(BODY[name] for name in names)
     assert total == pytest.approx(OUTPUT)
+
+
+def matrix(values, options):
+    """The matrix of a linear variant, column by column from the equations written by hand, and its states."""
+    names = list(body(**options)[0].states)
+    saved = dict(BODY)
+    try:
+        BODY.update(values)
+        field = by_hand(options)
+        return np.array([field(0.0, unit, names) for unit in np.eye(len(names))]).T, names
+    finally:
+        BODY.update(saved)
+
+
+def plasma(values, times, options):
+    """Venous plasma after 100 mg by mouth, by matrix exponentials."""
+    A, names = matrix(values, options)
+    start = 100 * values["Fa"] * (np.array(names) == "depot")
+    vein = names.index("venous")
+    return np.array([(expm(A * t) @ start)[vein] for t in times]) / values["V_venous"] / values["BP"]
+
+
+@pytest.mark.parametrize("apart", [1e-1, 1e-2, 1e-3, 1e-6], ids=lambda apart: f"{apart:g}")
+def test_absorption_as_fast_as_an_organ_fills_keeps_values_and_derivatives(apart):
+    """Rates that nearly coincide: by eigenvectors down to 1e-4, and by a series below."""
+    options = {"absorption": "first-order"}
+    system, values = body(**options)
+    A, _ = matrix(values, options)
+    rates = -np.linalg.eigvals(A).real
+    values["KA"] = float(np.sort(rates[rates > 0.3])[1] * (1 + apart))
+    times = np.array([0.2, 1.0, 4.0, 12.0])
+    events = qb.planned_study(
+        qb.Regimen(100, unit="mg", into="depot"),
+        qb.Subjects(pd.DataFrame({"WT": [70.0]}, index=["1"]), {"WT": "kg"}, "one"),
+        times,
+        units=StudyUnits("h", "mg", {"Cc": "mg/L"}, {"WT": "kg"}),
+        outputs=["Cc"],
+        compartments=list(system.doses),
+    ).events()
+    KA = pt.dscalar("KA")
+    found = system.solve(events, values | {"KA": KA})["Cc"]
+    slopes = pt.stack([pt.grad(found[k], KA) for k in range(len(times))])
+    evaluated, derivative = pytensor.function([KA], [found, slopes], mode="NUMBA")(values["KA"])
+    np.testing.assert_allclose(evaluated, plasma(values, times, options), rtol=1e-9)
+    step = 1e-5 * values["KA"]
+    above, below = (plasma(values | {"KA": values["KA"] + sign * step}, times, options) for sign in (1, -1))
+    np.testing.assert_allclose(derivative, (above - below) / (2 * step), rtol=1e-5)
+
+
+def test_random_bodies_are_solved_to_one_in_a_billion():
+    options = {"absorption": "first-order", "renal": ["filtration", "secretion"]}
+    system, values = body(**options)
+    random = np.random.default_rng(3)
+    times = np.array([0.5, 3.0, 12.0])
+    for _ in range(5):
+        drawn = {
+            name: value if name in ("fup", "Fa") else value * np.exp(0.3 * random.standard_normal())
+            for name, value in values.items()
+        }
+        found = system.course(drawn, times, qb.Regimen(100, unit="mg", into="depot"), outputs=["Cc"])
+        np.testing.assert_allclose(found.Cc, plasma(drawn, times, options), rtol=1e-9)
+
+
+def test_the_solver_is_exact_unless_a_chain_of_equal_compartments_stands_before_the_circulation():
+    chosen = {
+        kind: default_solver(whole_body_pbpk(absorption=kind).symbolic())
+        for kind in ("first-order", "transit")
+    }
+    assert isinstance(chosen["first-order"], qb.ode.Linear)
+    assert isinstance(chosen["transit"], qb.ode.Automatic)
+    assert isinstance(default_solver(qb.two_compartment(absorption="transit").symbolic()), qb.ode.Linear)
