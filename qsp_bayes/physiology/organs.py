@@ -25,7 +25,7 @@ ORGANS = (
 PORTAL = ("gut", "spleen", "pancreas")
 """Organs whose blood goes on to the liver through the portal vein."""
 
-ARTERIAL = tuple(organ for organ in ORGANS if organ not in ("lung", "liver")) + ("hepatic_artery",)
+ARTERIAL = (*(organ for organ in ORGANS if organ not in ("lung", "liver")), "hepatic_artery")
 """What arterial blood flows through; these flows add up to cardiac output."""
 
 Kind = Literal["volume", "flow"]

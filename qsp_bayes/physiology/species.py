@@ -12,10 +12,11 @@ import numpy as np
 
 from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.physiology.assembly import assemble
 from qsp_bayes.physiology.entry import converter
 from qsp_bayes.physiology.figure import Figure
 from qsp_bayes.physiology.organs import ORGANS, SCALARS
-from qsp_bayes.physiology.physiology import Physiology, assemble
+from qsp_bayes.physiology.physiology import Physiology
 from qsp_bayes.physiology.species_file import FOLDER, SpeciesFile, read_shared, read_species
 from qsp_bayes.units import conversion_factor
 
