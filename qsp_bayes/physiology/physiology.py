@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from types import MappingProxyType
@@ -192,9 +192,23 @@ class Physiology:
             )
         return {name: in_unit_of(figure, system, name) for name, figure in given.items()}
 
-    def values(self, system: System) -> dict[str, float]:
-        """Return the value of each parameter of a System that is known: ``Calibration(..., fix=values)``."""
-        return {name: figure.value for name, figure in self.figures(system).items()}
+    def values(self, system: System, *, free: Collection[str] = ()) -> dict[str, float]:
+        """Return the value of each parameter of a System that is known: ``Calibration(..., fix=values)``.
+
+        Parameters
+        ----------
+        system : System
+        free : collection of str
+            Parameters to leave out, because they have a prior of their own (``priors_from(figures, free)``).
+        """
+        figures = self.figures(system)
+        for name in free:
+            if name not in figures:
+                raise MechanismError(
+                    f"{self.title}: {name!r} cannot be freed{close_names(name, figures)}; physiology gives "
+                    f"system {system.name!r} {', '.join(figures)}."
+                )
+        return {name: figure.value for name, figure in figures.items() if name not in free}
 
     def exponents(self, system: System) -> dict[str, float]:
         """Return how each parameter of a System that is known goes with body weight: ``Allometry("WT", **...)``.
