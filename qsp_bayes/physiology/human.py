@@ -75,7 +75,8 @@ def reference_human(
     Shares of cardiac output of children are not published: the brain has its measured perfusion (Chiron et al. 1992),
     the kidney that of the adult, the others what is left. Cardiac output below five years is that of Alverson et al.:
     the publication's own 1.2 L/min at one year is far too low. Blood flow is not raised by adiposity. Above 50 years
-    the adult of the publication is used beyond its age.
+    the adult of the publication is used beyond its age. Haematocrit is that of the adult of the sex; plasma proteins,
+    microsomal protein and hepatocellularity are those of the adult man.
 
     References
     ----------

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,6 +92,11 @@ class Physiology:
         for name in ("known", "densities", "doubtful"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy cannot be copied; the plain mapping can.
+        parts = [getattr(self, part.name) for part in fields(self)]
+        return Physiology, tuple(dict(part) if isinstance(part, Mapping) else part for part in parts)
+
     def __getitem__(self, name: str) -> Figure:
         if name not in self.known:
             raise MechanismError(
@@ -147,7 +152,7 @@ class Physiology:
             for name, figure in self.known.items()
         }
         scaled["body_weight"] = self.known["body_weight"].times(ratio, "kg")
-        title = self.title if ratio == 1 else f"{self.title}, scaled to {body_weight:g} kg"
+        title = f"{self.title.partition(', scaled to')[0]}, scaled to {body_weight:g} kg"
         return replace(self, title=title, known=scaled)
 
     def figures(self, system: System) -> dict[str, Figure]:

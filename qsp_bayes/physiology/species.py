@@ -91,18 +91,24 @@ def load_physiology(
     >>> load_physiology("rat", body_weight=0.3)["V_kidney"]
     0.00208571 L (sd_log 0; Brown RP, ...)
     """
-    path = species if isinstance(species, Path) else FOLDER / f"{species}.toml"
-    if path.parent == FOLDER and not path.exists():
-        known = sorted(file.stem for file in FOLDER.glob("*.toml"))
-        raise MechanismError(
-            f"There is no species {str(species)!r}{close_names(str(species), known)}. Choose from {', '.join(known)}, "
-            "or give the path of a file of your own."
-        )
-    body = replace(read_physiology(path), volume_exponent=volume_exponent, flow_exponent=flow_exponent)
+    own = isinstance(species, Path) or species.endswith(".toml")
+    body = read_physiology(Path(species)) if own else shipped_physiology(str(species))
+    body = replace(body, volume_exponent=volume_exponent, flow_exponent=flow_exponent)
     return body if body_weight is None else body.scaled(body_weight)
 
 
 @functools.lru_cache(maxsize=32)
+def shipped_physiology(species: str) -> Physiology:
+    """Read the file of a species that ships with the package, once."""
+    known = sorted(file.stem for file in FOLDER.glob("*.toml"))
+    if species not in known:
+        raise MechanismError(
+            f"There is no species {species!r}{close_names(species, known)}. Choose from {', '.join(known)}, "
+            "or give the path of a TOML file of your own."
+        )
+    return read_physiology(FOLDER / f"{species}.toml")
+
+
 def read_physiology(path: Path) -> Physiology:
     """Read a species file and put the body together."""
     file = read_species(path)

@@ -1,5 +1,6 @@
 """Species tables hold what the publications say, add up, and agree with each other by allometry."""
 
+import pickle
 import statistics
 from math import hypot, log
 
@@ -183,7 +184,7 @@ def test_every_publication_of_a_file_is_cited_in_it(species):
     for name in sources:
         assert text.count(f'"{name}"') > 1
     body = load_physiology(species)
-    assert set(sources.values()) & set("; ".join(body.sources).split("; "))
+    assert set(sources.values()) <= set(body.sources)
     assert all(figure.source for figure in body.known.values())
 
 
@@ -320,6 +321,14 @@ def test_refusals_name_what_is_wrong_and_what_there_is():
     wrong = whole_body(plasma_albumin="mmol/L")
     with pytest.raises(MechanismError, match="parameter plasma_albumin: it has the unit 'mmol/L'"):
         load_physiology("rat").values(wrong)
+
+
+def test_a_body_can_be_copied_and_sent_to_another_process():
+    rat = load_physiology("rat", 0.3, flow_exponent=0.7)
+    copy = pickle.loads(pickle.dumps(rat))
+    assert copy.table().equals(rat.table())
+    assert (copy.title, copy.flow_exponent, copy.doubtful) == (rat.title, 0.7, rat.doubtful)
+    assert rat.scaled(0.4).title == "Rat, 250 g, adult male, scaled to 0.4 kg"
 
 
 def test_a_notebook_shows_every_figure_with_its_source():

@@ -35,6 +35,14 @@ def test_a_file_of_ones_own_is_read(tmp_path):
     body = load_physiology(written(tmp_path, changed("tissue.liver", "value", "value = 40.0\n")))
     assert body.masses()["liver"] == pytest.approx(0.01)
     assert sum(body.masses().values()) == pytest.approx(0.25, abs=1e-12)
+    assert body.species == "rat2"
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    path = written(tmp_path, RAT)
+    assert load_physiology(str(path)).masses()["liver"] == pytest.approx(0.25 * 0.0366)
+    written(tmp_path, changed("tissue.liver", "value", "value = 40.0\n"))
+    assert load_physiology(str(path)).masses()["liver"] == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
