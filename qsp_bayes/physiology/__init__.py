@@ -1,5 +1,6 @@
 """What bodies are like: species tables, partition coefficients, allometry. It knows no PyMC."""
 
+from qsp_bayes.physiology.drug import Drug
 from qsp_bayes.physiology.figure import Figure
 
-__all__ = ["Figure"]
+__all__ = ["Drug", "Figure"]
