@@ -2,5 +2,20 @@
 
 from qsp_bayes.physiology.drug import Drug
 from qsp_bayes.physiology.figure import Figure
+from qsp_bayes.physiology.partition import (
+    PartitionCoefficients,
+    compare_partition_methods,
+    partition_coefficients,
+    partition_figures,
+    steady_state_volume,
+)
 
-__all__ = ["Drug", "Figure"]
+__all__ = [
+    "Drug",
+    "Figure",
+    "PartitionCoefficients",
+    "compare_partition_methods",
+    "partition_coefficients",
+    "partition_figures",
+    "steady_state_volume",
+]
