@@ -2,6 +2,15 @@
 
 from qsp_bayes.physiology.drug import Drug
 from qsp_bayes.physiology.figure import Figure
+from qsp_bayes.physiology.hepatic import (
+    hepatic_clearance,
+    hepatic_extraction,
+    intrinsic_clearance_from_hepatic,
+)
+from qsp_bayes.physiology.ivive import (
+    intrinsic_clearance_from_hepatocytes,
+    intrinsic_clearance_from_microsomes,
+)
 from qsp_bayes.physiology.partition import (
     PartitionCoefficients,
     compare_partition_methods,
@@ -15,6 +24,11 @@ __all__ = [
     "Figure",
     "PartitionCoefficients",
     "compare_partition_methods",
+    "hepatic_clearance",
+    "hepatic_extraction",
+    "intrinsic_clearance_from_hepatic",
+    "intrinsic_clearance_from_hepatocytes",
+    "intrinsic_clearance_from_microsomes",
     "partition_coefficients",
     "partition_figures",
     "steady_state_volume",
