@@ -181,31 +181,60 @@ def test_worked_on_paper():
 # haematocrit of 0.46: an implementation by others from the same publications. For these five tissues its figures of
 # composition are those of this package but for rounding; heart, lung and spleen are corrected for residual blood there.
 COMPPHYSIOL = {
-    # class, pKa, logP, fup, BP, log vegetable oil:water
-    ("acid", 7.7, 2.8, 0.19, None, None): (33.9288506, 17.4083566, 18.4719898, 5.9185399, 27.3713633),
-    ("acid", 2.3, 0.3, 0.16, None, None): (0.3958337, 0.6492848, 1.2930398, 0.6960523, 1.9461299),
-    ("acid", 5.3, 2.4, 0.27, None, None): (0.4133358, 0.6079055, 0.9737075, 0.5597398, 1.3626390),
-    ("acid", 7.5, 2.9, 0.13, None, None): (36.7858067, 18.3684841, 19.7381034, 6.3019592, 29.3884016),
-    ("base", 9.4, 2.59, 0.53, 2.06, 1.54): (7.5071662, 8.8467123, 44.0959533, 28.6748157, 24.5955794),
-    ("base", 9.5, 4.80, 0.24, 1.67, 4.00): (78.1017955, 31.9894625, 86.2906510, 48.5515971, 66.9697406),
-    ("base", 8.0, 2.44, 0.38, 1.27, 1.37): (8.3980244, 7.8804389, 29.0329064, 18.2993357, 18.3458407),
-    ("base", 9.5, 3.65, 0.13, 1.29, 2.72): (19.0101131, 18.3544660, 95.1926173, 60.6755803, 53.8062095),
-    ("neutral", None, 2.9, 0.083, None, None): (66.0179913, 32.5350638, 34.7452759, 10.9157932, 50.4629976),
-    ("neutral", None, 1.2, 0.61, None, None): (1.0158547, 1.4053031, 1.4839809, 0.9589152, 1.6948880),
-    ("base", 3.4, 2.8, 0.14, None, None): (50.8464725, 25.9193594, 27.4544942, 8.6872754, 40.7680466),
-    ("base", 6.0, 3.1, 0.059, None, None): (105.6586792, 49.2816040, 52.6840960, 16.3007151, 78.7973721),
+    # class, pKa, logP, fup
+    ("acid", 7.7, 2.8, 0.19): (33.9288506, 17.4083566, 18.4719898, 5.9185399, 27.3713633),
+    ("acid", 2.3, 0.3, 0.16): (0.3958337, 0.6492848, 1.2930398, 0.6960523, 1.9461299),
+    ("acid", 5.3, 2.4, 0.27): (0.4133358, 0.6079055, 0.9737075, 0.5597398, 1.3626390),
+    ("acid", 7.5, 2.9, 0.13): (36.7858067, 18.3684841, 19.7381034, 6.3019592, 29.3884016),
+    ("neutral", None, 2.9, 0.083): (66.0179913, 32.5350638, 34.7452759, 10.9157932, 50.4629976),
+    ("neutral", None, 1.2, 0.61): (1.0158547, 1.4053031, 1.4839809, 0.9589152, 1.6948880),
+    ("base", 3.4, 2.8, 0.14): (50.8464725, 25.9193594, 27.4544942, 8.6872754, 40.7680466),
+    ("base", 6.0, 3.1, 0.059): (105.6586792, 49.2816040, 52.6840960, 16.3007151, 78.7973721),
 }
 
 
 @pytest.mark.parametrize("properties", COMPPHYSIOL)
 def test_rodgers_and_rowland_agree_with_an_implementation_by_others(properties):
-    charge, pKa, logP, fup, BP, logDvow = properties
-    pKa = () if pKa is None else pKa
-    compound = Drug("d", charge=charge, pKa=pKa, logP=logP, fup=fup, BP=BP, logDvow=logDvow)
+    charge, pKa, logP, fup = properties
+    compound = Drug("d", charge=charge, pKa=() if pKa is None else pKa, logP=logP, fup=fup)
     found = partition_coefficients(compound, haematocrit=0.46).to("unbound").values
     for organ, Kpu in zip(
         ("adipose", "brain", "gut", "muscle", "skin"), COMPPHYSIOL[properties], strict=True
     ):
+        assert found[organ] == pytest.approx(Kpu, rel=0.025), organ
+
+
+# Strong bases, of all eleven tissues, from the same file: acidic phospholipids hold most of them, blood or not.
+COMPPHYSIOL_BASES = {
+    # name, pKa, logP, fup, BP, log vegetable oil:water
+    ("betaxolol", 9.4, 2.59, 0.53, 2.06, 1.54): (
+        7.5072, 12.78, 8.8467, 44.096, 40.697, 90.082,
+        81.888, 70.006, 28.675, 24.596, 57.234,
+    ),
+    ("imipramine", 9.5, 4.8, 0.24, 1.67, 4): (
+        78.102, 27.679, 31.989, 86.291, 69.333, 145.22,
+        133.43, 117.89, 48.552, 66.97, 91.161,
+    ),
+    ("lidocaine", 8, 2.44, 0.38, 1.27, 1.37): (
+        8.398, 8.8678, 7.8804, 29.033, 25.564, 55.369,
+        50.547, 43.567, 18.299, 18.346, 35.161,
+    ),
+    ("propranolol", 9.5, 3.65, 0.13, 1.29, 2.72): (
+        19.01, 27.188, 18.354, 95.193, 87.718, 194.63,
+        176.77, 151.6, 60.676, 53.806, 123.27,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("properties", COMPPHYSIOL_BASES)
+def test_strong_bases_agree_with_an_implementation_by_others(properties):
+    name, pKa, logP, fup, BP, logDvow = properties
+    compound = Drug(name, charge="base", pKa=pKa, logP=logP, fup=fup, BP=BP, logDvow=logDvow)
+    found = partition_coefficients(compound, haematocrit=0.46).to("unbound").values
+    organs = (
+        "adipose", "bone", "brain", "gut", "heart", "kidney", "liver", "lung", "muscle", "skin", "spleen",
+    )  # fmt: skip
+    for organ, Kpu in zip(organs, COMPPHYSIOL_BASES[properties], strict=True):
         assert found[organ] == pytest.approx(Kpu, rel=0.025), organ
 
 
@@ -533,6 +562,12 @@ def test_water_of_rat_tissues_agrees_with_an_independent_table():
     for organ, total in water.items():
         found = tissues[organ]["extracellular_water"] + tissues[organ]["intracellular_water"]
         assert found == pytest.approx(total, rel=0.05), organ
+
+
+def test_water_of_human_tissues_agrees_between_two_tables():
+    one, other = composition("poulin_theil").tissues, composition("pk_sim").tissues
+    for organ in ("bone", "brain", "gut", "heart", "kidney", "liver", "lung", "muscle", "spleen", "pancreas"):
+        assert one[organ]["water"] == pytest.approx(other[organ]["water"], rel=0.1), organ
 
 
 def test_fractions_of_schmitt_agree_with_the_ratios_of_the_paper():
