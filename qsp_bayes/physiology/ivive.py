@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.physiology.figure import Figure
+from qsp_bayes.units import require_same_unit
 
 BARTER = """\
 Barter ZE et al. (2007). Scaling factors for the extrapolation of in vivo metabolic drug clearance from in vitro data: \
@@ -22,13 +25,13 @@ MPPGL = Figure(
 """Microsomal protein per gram of human liver."""
 
 HPGL = Figure(
-    99.0,
-    "10**6/g",
+    99e6,
+    "1/g",
     BARTER,
     sd_log=float(np.log(131 / 74) / (2 * 1.96)),
-    remark="spread of the mean, from its 95 % interval 74 to 131; livers differ more (65 to 185, Wilson et al. 2003)",
+    remark="spread of the mean, from its 95 % interval 74e6 to 131e6; livers: 65e6 to 185e6 (Wilson et al. 2003)",
 )
-"""Hepatocytes per gram of human liver, in millions."""
+"""Hepatocytes per gram of human liver."""
 
 LIVER_WEIGHT = Figure(
     1800.0, "g", "ICRP Publication 89 (2002)", remark="reference adult male; female: 1400 g"
@@ -37,6 +40,12 @@ LIVER_WEIGHT = Figure(
 
 LITRES_PER_HOUR = 60e-6
 """Of 1 uL/min."""
+
+MILLION_CELLS = 1e6
+
+MICROSOMES = {"clearance": "uL/min/mg", "Vmax": "pmol/min/mg", "Km": "umol/L"}
+HEPATOCYTES = {"clearance": "uL/min", "Vmax": "pmol/min", "Km": "umol/L"}
+"""Units that figures measured in vitro must have; those of hepatocytes are per million cells."""
 
 
 def intrinsic_clearance_from_microsomes(
@@ -70,7 +79,8 @@ def intrinsic_clearance_from_microsomes(
     Parameters
     ----------
     clearance : float or Figure
-        Or leave it out and give `Vmax` and `Km`. A figure carries its spread along.
+        Or leave it out and give `Vmax` and `Km`. A figure carries its spread and its source along, and must have the
+        unit of the table.
     Vmax, Km : float or Figure, optional
     fu_mic : float
         1 where clearance or Km are those of the unbound concentration.
@@ -90,6 +100,8 @@ def intrinsic_clearance_from_microsomes(
     MechanismError
         With both or neither of `clearance` and `Vmax` with `Km`, for values that are not positive, and a fraction
         that is not between 0 and 1.
+    UnitsError
+        For a figure of another unit.
 
     Notes
     -----
@@ -112,7 +124,10 @@ def intrinsic_clearance_from_microsomes(
     >>> round(intrinsic_clearance_from_microsomes(Vmax=500, Km=50).value, 2)
     34.56
     """
-    return whole_liver("microsomes", measured(clearance, Vmax, Km), fu_mic, "fu_mic", MPPGL, liver_weight)
+    measured = in_vitro(clearance, Vmax, Km)
+    value = clearance_of(measured, MICROSOMES) / unbound("fu_mic", fu_mic)
+    value *= number("MPPGL", MPPGL, "mg/g") * number("liver weight", liver_weight, "g")
+    return scaled(value, {**measured, "MPPGL": MPPGL, "liver weight": liver_weight})
 
 
 def intrinsic_clearance_from_hepatocytes(
@@ -134,13 +149,13 @@ def intrinsic_clearance_from_hepatocytes(
     Parameters
     ----------
     clearance : float or Figure
-        By the incubation on its total concentration, uL/min/10**6 cells, typically 1 to 200. Or leave it out and give
-        `Vmax` (pmol/min/10**6 cells) and `Km` (umol/L).
+        By a million cells on the total concentration, uL/min, typically 1 to 200. Or leave it out and give `Vmax`
+        (pmol/min by a million cells) and `Km` (umol/L).
     Vmax, Km : float or Figure, optional
     fu_hep : float
         Fraction unbound in the incubation, typically 0.2 to 1.
     HPGL : float or Figure
-        Millions of hepatocytes per gram of liver: 99 (Barter et al. 2007) if left out.
+        Hepatocytes per gram of liver: 99e6 (Barter et al. 2007) if left out.
     liver_weight : float or Figure
         1800 g (ICRP 2002) if left out.
 
@@ -152,7 +167,7 @@ def intrinsic_clearance_from_hepatocytes(
     Raises
     ------
     MechanismError
-        As `intrinsic_clearance_from_microsomes`.
+        As `intrinsic_clearance_from_microsomes`, and for hepatocytes given in millions.
 
     Notes
     -----
@@ -168,55 +183,70 @@ def intrinsic_clearance_from_hepatocytes(
     >>> round(found.value, 2), found.unit, round(found.sd_log, 3)
     (53.46, 'L/h', 0.146)
     """
-    return whole_liver("hepatocytes", measured(clearance, Vmax, Km), fu_hep, "fu_hep", HPGL, liver_weight)
+    measured = in_vitro(clearance, Vmax, Km)
+    value = clearance_of(measured, HEPATOCYTES) / unbound("fu_hep", fu_hep)
+    value *= millions(number("HPGL", HPGL, "1/g")) * number("liver weight", liver_weight, "g")
+    return scaled(value, {**measured, "HPGL": HPGL, "liver weight": liver_weight})
 
 
-def measured(
+def in_vitro(
     clearance: float | Figure | None, Vmax: float | Figure | None, Km: float | Figure | None
-) -> tuple[float, float]:
-    """Return the clearance in vitro in uL/min per mg or million cells, and its spread."""
-    kinetics = (Vmax, Km)
-    if (clearance is None) == (Vmax is None or Km is None) or (clearance is not None and any(kinetics)):
+) -> dict[str, float | Figure]:
+    """Return what was measured in vitro by name: a clearance, or the constants that give one."""
+    given = {"clearance": clearance, "Vmax": Vmax, "Km": Km}
+    measured = {name: value for name, value in given.items() if value is not None}
+    if set(measured) not in ({"clearance"}, {"Vmax", "Km"}):
         raise MechanismError("Give either the clearance in vitro, or both Vmax and Km.")
-    if clearance is not None:
-        return value_and_spread("clearance", clearance)
-    (rate, rate_spread), (half, half_spread) = (
-        value_and_spread(name, given) for name, given in zip(("Vmax", "Km"), kinetics, strict=True)
+    return measured
+
+
+def unbound(name: str, fraction: float) -> float:
+    """Return the fraction unbound in an incubation, which must be one."""
+    if not 0 < fraction <= 1:
+        raise MechanismError(f"{name} is a fraction, above 0 and at most 1; got {fraction}.")
+    return fraction
+
+
+def clearance_of(measured: Mapping[str, float | Figure], units: Mapping[str, str]) -> float:
+    """Return the clearance in vitro, in uL/min per mg of protein or million cells."""
+    values = {name: number(name, given, units[name]) for name, given in measured.items()}
+    # pmol/min over umol/L is uL/min.
+    return values["clearance"] if "clearance" in values else values["Vmax"] / values["Km"]
+
+
+def number(name: str, given: float | Figure, unit: str) -> float:
+    """Return a positive number, or that of a figure, which must have the unit."""
+    if isinstance(given, Figure):
+        require_same_unit(given.unit, unit, f"figure of {name}")
+        return given.value
+    if not (np.isfinite(given) and given > 0):
+        raise MechanismError(f"The {name} must be a positive number; got {given}.")
+    return float(given)
+
+
+def millions(HPGL: float) -> float:
+    """Return hepatocytes per gram in millions."""
+    if HPGL < MILLION_CELLS:
+        raise MechanismError(
+            f"HPGL is the number of hepatocytes per gram of liver, such as 99e6; got {HPGL:g}."
+        )
+    return HPGL / MILLION_CELLS
+
+
+def scaled(value: float, inputs: Mapping[str, float | Figure]) -> Figure:
+    """Return the clearance of the liver with the sources of its inputs, and their spreads as independent ones add."""
+    sources = [f"{name}: {described(given)}" for name, given in inputs.items()]
+    spreads = [given.sd_log for given in inputs.values() if isinstance(given, Figure)]
+    return Figure(
+        value * LITRES_PER_HOUR,
+        "L/h",
+        f"scaled up from in vitro; {'; '.join(sources)}",
+        float(np.sqrt(np.sum(np.square(spreads)))),
     )
-    return rate / half, float(np.hypot(rate_spread, half_spread))  # pmol/min over umol/L is uL/min
 
 
-def whole_liver(
-    origin: str,
-    in_vitro: tuple[float, float],
-    unbound: float,
-    unbound_name: str,
-    per_gram: float | Figure,
-    weight: float | Figure,
-) -> Figure:
-    """Scale a clearance in vitro to the liver, in L/h."""
-    if not 0 < unbound <= 1:
-        raise MechanismError(f"{unbound_name} is a fraction, above 0 and at most 1; got {unbound}.")
-    factors = {"MPPGL" if origin == "microsomes" else "HPGL": per_gram, "liver weight": weight}
-    scaled = [value_and_spread(name, factor) for name, factor in factors.items()]
-    value = in_vitro[0] / unbound * scaled[0][0] * scaled[1][0] * LITRES_PER_HOUR
-    spread = float(np.sqrt(in_vitro[1] ** 2 + sum(sd**2 for _, sd in scaled)))
-    sources = [f"{name}: {described(factor)}" for name, factor in factors.items()]
-    return Figure(value, "L/h", f"clearance by {origin}, scaled up; {'; '.join(sources)}", spread)
-
-
-def value_and_spread(name: str, given: float | Figure | None) -> tuple[float, float]:
-    """Return a number, or that of a figure, with its spread."""
-    value, spread = (given.value, given.sd_log) if isinstance(given, Figure) else (given, 0.0)
-    if value is None or not (np.isfinite(value) and value > 0):
-        raise MechanismError(f"The {name} must be a positive number; got {value}.")
-    return float(value), spread
-
-
-def described(factor: float | Figure) -> str:
-    """Say where a factor comes from."""
+def described(given: float | Figure) -> str:
+    """Say where a number comes from."""
     return (
-        f"{factor.value:g} {factor.unit}, {factor.source}"
-        if isinstance(factor, Figure)
-        else f"{factor:g}, given"
+        f"{given.value:g} {given.unit}, {given.source}" if isinstance(given, Figure) else f"{given:g}, given"
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsp_bayes.errors import MechanismError
+from qsp_bayes.errors import MechanismError, UnitsError
 from qsp_bayes.physiology import (
     Figure,
     hepatic_clearance,
@@ -53,9 +53,30 @@ def test_the_spread_is_that_of_all_factors():
 
 
 def test_the_source_names_what_was_assumed():
-    source = intrinsic_clearance_from_microsomes(10, liver_weight=1500).source
+    measured = Figure(10, "uL/min/mg", "incubation of 3 March", 0.2)
+    source = intrinsic_clearance_from_microsomes(measured, liver_weight=1500).source
+    assert "clearance: 10 uL/min/mg, incubation of 3 March" in source
     assert "MPPGL: 32 mg/g, Barter" in source
     assert "liver weight: 1500, given" in source
+
+
+def test_figures_in_another_unit_are_refused():
+    kilograms = Figure(1.8, "kg", "this laboratory")
+    with pytest.raises(UnitsError, match=r"figure of liver weight: unit is 'kg', expected 'g'"):
+        intrinsic_clearance_from_microsomes(10, liver_weight=kilograms)
+    with pytest.raises(UnitsError, match="figure of Km"):
+        intrinsic_clearance_from_microsomes(Vmax=10, Km=Figure(5, "mg/L", "this laboratory"))
+    same = Figure(10, "mL/min/g", "this laboratory")
+    assert intrinsic_clearance_from_microsomes(same).value == intrinsic_clearance_from_microsomes(10).value
+
+
+def test_hepatocytes_are_counted_not_in_millions():
+    with pytest.raises(MechanismError, match="such as 99e6; got 120"):
+        intrinsic_clearance_from_hepatocytes(5, HPGL=120)
+    counted = Figure(120e6, "1/g", "this laboratory")
+    assert intrinsic_clearance_from_hepatocytes(5, HPGL=counted).value == pytest.approx(
+        5 * 120 * 1800 * 60e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +85,7 @@ def test_the_source_names_what_was_assumed():
         ({}, "either the clearance in vitro, or both Vmax and Km"),
         ({"Vmax": 5.0}, "either the clearance in vitro, or both Vmax and Km"),
         ({"clearance": 5.0, "Vmax": 5.0, "Km": 1.0}, "either the clearance in vitro, or both Vmax and Km"),
-        ({"clearance": 5.0, "Km": 1.0}, "either the clearance in vitro, or both Vmax and Km"),
+        ({"clearance": 5.0, "Km": 0.0}, "either the clearance in vitro, or both Vmax and Km"),
         ({"clearance": -5.0}, "clearance must be a positive number; got -5.0"),
         ({"Vmax": 5.0, "Km": 0.0}, "Km must be a positive number"),
         ({"clearance": 5.0, "fu_mic": 1.2}, "fu_mic is a fraction"),
