@@ -42,7 +42,7 @@ def test_datasets_and_priors_are_in_the_wheel(wheel):
 def test_tables_of_bodies_are_in_the_wheel(wheel):
     shipped = set(zipfile.ZipFile(wheel).namelist())
     tables = list((PROJECT / "qsp_bayes" / "physiology").rglob("*.toml"))
-    assert len(tables) == 8
+    assert len(tables) == 12
     assert {path.relative_to(PROJECT).as_posix() for path in tables} <= shipped
 
 
