@@ -103,14 +103,13 @@ class Drug:
     logP: float
     fup: float
     charge: str = "neutral"
-    pKa: tuple[float, ...] = ()
+    pKa: float | tuple[float, ...] = ()
     BP: float | None = None
     logMA: float | None = None
     logDvow: float | None = None
 
     def __post_init__(self) -> None:
-        values = np.atleast_1d(np.asarray(self.pKa, dtype=float))
-        object.__setattr__(self, "pKa", tuple(float(value) for value in values))
+        object.__setattr__(self, "pKa", self.constants)
         check_charge(self)
         check_binding(self)
         for field in ("logP", "logMA", "logDvow"):
@@ -121,9 +120,14 @@ class Drug:
                     "Take log10 of a coefficient."
                 )
 
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """The pKa of each group, in their order."""
+        return tuple(float(value) for value in np.atleast_1d(np.asarray(self.pKa, dtype=float)))
+
     def ionisation(self, pH: float) -> Ionisation:
         """Return how much is ionised at a pH, relative to the un-ionised form."""
-        return ionisation(CHARGES[self.charge], self.pKa, pH)
+        return ionisation(CHARGES[self.charge], self.constants, pH)
 
     def log_D(self, pH: float = 7.4) -> float:
         """Return the decimal logarithm of the octanol:water distribution coefficient at a pH."""
@@ -142,7 +146,7 @@ class Drug:
     @property
     def basic_pKa(self) -> float | None:
         """PKa of the strongest basic group, None without one."""
-        groups = zip(CHARGES[self.charge], self.pKa, strict=True)
+        groups = zip(CHARGES[self.charge], self.constants, strict=True)
         return max((pKa for group, pKa in groups if group == "base"), default=None)
 
 
@@ -153,20 +157,22 @@ def check_charge(drug: Drug) -> None:
             f"{drug.name}: charge {drug.charge!r} is not known. Choose one of {', '.join(CHARGES)}."
         )
     groups = CHARGES[drug.charge]
-    if len(drug.pKa) != len(groups):
+    if len(drug.constants) != len(groups):
         wanted = f"{len(groups)} pKa ({', '.join(groups)})" if groups else "no pKa"
-        raise MechanismError(f"{drug.name}: a drug of class {drug.charge!r} has {wanted}; got {drug.pKa}.")
-    if any(not (np.isfinite(pKa) and -10 <= pKa <= 20) for pKa in drug.pKa):
-        raise MechanismError(f"{drug.name}: each pKa must be between -10 and 20; got {drug.pKa}.")
-    if drug.charge == "zwitterion" and drug.pKa[0] >= drug.pKa[1]:
         raise MechanismError(
-            f"{drug.name}: the acid of a zwitterion has the lower pKa; got acid {drug.pKa[0]}, "
-            f"base {drug.pKa[1]}. Give the acid first, or call it an 'ampholyte'."
+            f"{drug.name}: a drug of class {drug.charge!r} has {wanted}; got {drug.constants}."
         )
-    if drug.charge == "ampholyte" and drug.pKa[0] < drug.pKa[1]:
+    if any(not (np.isfinite(pKa) and -10 <= pKa <= 20) for pKa in drug.constants):
+        raise MechanismError(f"{drug.name}: each pKa must be between -10 and 20; got {drug.constants}.")
+    if drug.charge == "zwitterion" and drug.constants[0] >= drug.constants[1]:
         raise MechanismError(
-            f"{drug.name}: the acid of an ampholyte has the higher pKa; got acid {drug.pKa[0]}, "
-            f"base {drug.pKa[1]}. Give the acid first, or call it a 'zwitterion'."
+            f"{drug.name}: the acid of a zwitterion has the lower pKa; got acid {drug.constants[0]}, "
+            f"base {drug.constants[1]}. Give the acid first, or call it an 'ampholyte'."
+        )
+    if drug.charge == "ampholyte" and drug.constants[0] < drug.constants[1]:
+        raise MechanismError(
+            f"{drug.name}: the acid of an ampholyte has the higher pKa; got acid {drug.constants[0]}, "
+            f"base {drug.constants[1]}. Give the acid first, or call it a 'zwitterion'."
         )
 
 
