@@ -72,8 +72,8 @@ class LeftOutSpecies:
             return " ".join(
                 [
                     *sentences,
-                    "Look for what sets it apart (enzymes, transporters, binding, the assay): explain it by a covariate, or "
-                    "leave the species out for that reason.",
+                    "Look for what sets it apart (enzymes, transporters, binding, the assay), and explain it by a "
+                    "covariate or leave the species out for that reason.",
                 ]
             )
         low, high = self.table["ratio"].min(), self.table["ratio"].max()

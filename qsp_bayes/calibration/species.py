@@ -62,8 +62,9 @@ class Species:
     - ``Allometry("FU", CL=1, reference=1, unit="")``: FU, the unbound fraction in plasma of the species, multiplies the
       clearance, so that it is the unbound clearance that follows size;
     - ``Allometry("BRW", CL=-1, reference=1.53)``: the product of clearance and brain weight follows size; with
-      ``"MLP"`` and ``unit="year"`` the product of clearance and maximum life-span potential does. (An exponent of
-      clearance and brain weight both left to be estimated tell little apart.)
+      ``"MLP"`` and ``unit="year"`` the product of clearance and maximum life-span potential does. The exponent
+      ``e_wt_cl`` is then that of the product, larger by the one of the factor itself (about 0.9 for brain weight, 0.2
+      for life span, from mouse to dog), and so must its prior be.
 
     A handful of species says little of ``omega_species_CL``: its prior decides how wide the prediction for a new
     species is. HalfNormal(0.3) puts most species within a factor of two of the line.

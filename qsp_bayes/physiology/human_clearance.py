@@ -28,8 +28,8 @@ def rule_of_exponents(exponent: Any) -> Any:
     exponent b      method
     ============== =====================================================================
     below 0.55      simple allometry, which then tends to predict too little
-    0.55 to 0.70    simple allometry
-    above 0.70      clearance times maximum life-span potential (MLP)
+    0.55 to 0.71    simple allometry
+    0.71 and above  clearance times maximum life-span potential (MLP)
     1.0 and above   clearance times brain weight
     above 1.3       the same, which then tends to predict too much
     ============== =====================================================================
@@ -51,7 +51,8 @@ def rule_of_exponents(exponent: Any) -> Any:
 
     References
     ----------
-    Mahmood I, Balian JD (1996) Xenobiotica 26:887-895. Mahmood I (2006) J Pharm Sci 95:1810-1821.
+    Mahmood I, Balian JD (1996) Xenobiotica 26:887-895. Mahmood I (2006) J Pharm Sci 95:1810-1821. Huh Y, Smith DE,
+    Feng MR (2011) Xenobiotica 41:972-987 (the steps at 0.71 and 1).
 
     Examples
     --------
@@ -62,7 +63,7 @@ def rule_of_exponents(exponent: Any) -> Any:
     if np.isnan(b).any():
         raise MechanismError("rule_of_exponents: an exponent is missing (NaN).")
     # Above 1.3 means beyond it, the other steps as in the table.
-    step = (b >= 0.55).astype(int) + (b > 0.70) + (b >= 1.0) + (b > 1.3)
+    step = (b >= 0.55).astype(int) + (b >= 0.71) + (b >= 1.0) + (b > 1.3)
     found = np.array(METHODS, dtype=object)[step]
     return found if b.ndim else str(found)
 
