@@ -66,7 +66,7 @@ class LeftOutSpecies:
                 sentences.append(
                     f"The {species} does not follow from the others: its predicted exposure ({output}) is {size} the "
                     f"observed one (90 % interval of the ratio {row['ratio_low']:.2g} to {row['ratio_high']:.2g}, "
-                    f"tail probability {row['tail_probability']:.2g})."
+                    f"tail probability {max(row['tail_probability'], 0.001):.2g}{' or less' * (row['tail_probability'] < 0.001)})."
                 )
         if sentences:
             return " ".join(
@@ -219,7 +219,8 @@ class Predicted:
         for output in calibration.error:
             density = by_individual(likelihood[f"DV_{output}"], n_draws)
             owner = study.subject_index[study.rows[output]]
-            total += density @ np.eye(study.n_subjects)[owner]
+            for subject in range(study.n_subjects):
+                total[..., subject] += density[..., owner == subject].sum(axis=-1)
         replicates = {output: by_individual(drawn[f"DV_{output}"], n_draws) for output in calibration.error}
         return cls(study, replicates, total)
 
@@ -299,5 +300,8 @@ def log_density(log_likelihood: np.ndarray) -> tuple[float, float]:
     n_draws, individuals, _ = log_likelihood.shape
     by_draw = logsumexp(log_likelihood, axis=1) - np.log(individuals)
     total = logsumexp(by_draw, axis=0) - np.log(n_draws)
+    if not np.isfinite(total).all():
+        # None of the new individuals comes near the data of some subject.
+        return float(total.sum()), float("nan")
     relative = np.exp(by_draw - total).sum(axis=1)
     return float(total.sum()), float(np.std(relative, ddof=1) / np.sqrt(n_draws))

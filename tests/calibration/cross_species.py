@@ -14,7 +14,9 @@ ANIMALS = 5
 TIMES = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0])  # h, of a rat; physiological time is W^0.25
 SPECIES = Species("SPECIES", on=("CL", "Vc"), codes=CODES)
 SIZE = Allometry("WT", CL="estimated", Vc="estimated", reference=70)
-HUMAN = Subjects(pd.DataFrame({"WT": [70.0], "SPECIES": [4.0]}, index=["human"]), {"WT": "kg"}, "a 70 kg human")
+HUMAN = Subjects(
+    pd.DataFrame({"WT": [70.0], "SPECIES": [4.0]}, index=["human"]), {"WT": "kg"}, "a 70 kg human"
+)
 TYPICAL = {
     "TVCL": 12.0, "TVVc": 40.0, "e_wt_cl": 0.75, "e_wt_vc": 1.0, "omega_species_CL": 0.2, "omega_species_Vc": 0.1,
     "eta_species_CL": np.array([0.5, -1.0, 0.5, 1.0]), "eta_species_Vc": np.array([-0.5, 1.0, -0.5, 0.0]),

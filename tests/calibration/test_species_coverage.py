@@ -1,4 +1,4 @@
-"""Twenty cross-species studies, each truth drawn from the prior: the clearance of humans, whom nobody has seen, is covered.
+"""Twenty studies in animals, each truth drawn from the prior: the clearance of humans, whom nobody has seen, is covered.
 
 ``make test-slow PYTEST_ARGS="tests/calibration/test_species_coverage.py -s"`` prints the figures.
 """
@@ -50,7 +50,9 @@ def repeat_of(seed):
         thinned = draws[name][np.linspace(0, draws[name].size - 1, RANKS).round().astype(int)]
         low, middle, high = np.quantile(draws[name], [0.05, 0.5, 0.95])
         rows[name] = (seed, true, low, middle, high, int((thinned < true).sum()))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["seed", "truth", "low", "median", "high", "rank"])
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["seed", "truth", "low", "median", "high", "rank"]
+    )
 
 
 def test_the_clearance_of_humans_is_covered_and_learned():
