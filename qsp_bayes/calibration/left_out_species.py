@@ -66,7 +66,7 @@ class LeftOutSpecies:
                 sentences.append(
                     f"The {species} does not follow from the others: its predicted exposure ({output}) is {size} the "
                     f"observed one (90 % interval of the ratio {row['ratio_low']:.2g} to {row['ratio_high']:.2g}, "
-                    f"tail probability {max(row['tail_probability'], 0.001):.2g}{' or less' * (row['tail_probability'] < 0.001)})."
+                    f"tail probability {at_least(row['tail_probability'])})."
                 )
         if sentences:
             return " ".join(
@@ -305,3 +305,14 @@ def log_density(log_likelihood: np.ndarray) -> tuple[float, float]:
         return float(total.sum()), float("nan")
     relative = np.exp(by_draw - total).sum(axis=1)
     return float(total.sum()), float(np.std(relative, ddof=1) / np.sqrt(n_draws))
+
+
+def at_least(probability: float, smallest: float = 0.001) -> str:
+    """Print a probability, no smaller than replicates can tell.
+
+    Examples
+    --------
+    >>> at_least(0.023), at_least(0.0)
+    ('0.023', 'below 0.001')
+    """
+    return f"{probability:.2g}" if probability >= smallest else f"below {smallest:g}"

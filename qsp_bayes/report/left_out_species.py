@@ -19,8 +19,8 @@ KEY = (
     Key("predicted from the other species, median", "line", BLUE),
     Key("90 % of new individuals' observations", "band", BLUE),
     Key("observed", "point", INK),
-    Key("species that does not follow", "band", ORANGE),
 )
+OUTLYING = Key("species that does not follow", "band", ORANGE)
 
 
 def plot_leave_one_species_out(found: LeftOutSpecies) -> NotebookFigure:
@@ -54,7 +54,8 @@ def plot_leave_one_species_out(found: LeftOutSpecies) -> NotebookFigure:
         partial(draw_ratios, table=found.table),
         SIZE,
     )
-    return arrange([*panels, ratios], 2 if len(panels) in (1, 3) else 3, KEY)
+    key = [*KEY, OUTLYING] if found.surprising else KEY
+    return arrange([*panels, ratios], 2 if len(panels) in (1, 3) else 3, key)
 
 
 def draw_species(axes: Axes, found: LeftOutSpecies, species: str, output: str) -> None:
@@ -92,7 +93,7 @@ def draw_ratios(axes: Axes, table: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("Predicted / observed (grey: within twofold)")
+    axes.set_xlabel("Ratio (grey: within twofold)")
 
 
 def geometric_mean(values: pd.Series) -> float:

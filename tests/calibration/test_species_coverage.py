@@ -1,4 +1,4 @@
-"""Twenty studies in animals, each truth drawn from the prior: the clearance of humans, whom nobody has seen, is covered.
+"""Twenty studies in animals, each truth drawn from the prior: the clearance of humans, unseen, is covered.
 
 ``make test-slow PYTEST_ARGS="tests/calibration/test_species_coverage.py -s"`` prints the figures.
 """
