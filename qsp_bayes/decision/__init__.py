@@ -12,7 +12,8 @@ from qsp_bayes.decision.exposure import (
     time_within,
     trough,
 )
-from qsp_bayes.decision.first_in_human import FirstInHuman, first_in_human
+from qsp_bayes.decision.first_doses import FirstInHuman
+from qsp_bayes.decision.first_in_human import first_in_human
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.simulation_error import individual_noise, standard_error
 from qsp_bayes.decision.utility import Utility, utility

@@ -24,9 +24,11 @@ TYPICAL = {
 }  # fmt: skip
 
 
-def calibration(individual=None, **options):
+def calibration(individual=None, system=None, **options):
     parts = [SIZE, SPECIES, IIV("CL", "Vc", centred=True)] if individual is None else individual
-    return Calibration(one_compartment(), load_priors("cross_species"), parts, {"Cc": LogNormal()}, **options)
+    return Calibration(
+        system or one_compartment(), load_priors("cross_species"), parts, {"Cc": LogNormal()}, **options
+    )
 
 
 def study_of(values=None, species=("mouse", "rat", "dog"), animals=ANIMALS):

@@ -12,10 +12,12 @@ from scipy import stats
 
 from qsp_bayes.calibration import IIV, Allometry, Species, leave_one_species_out, load_priors, typical_values
 from qsp_bayes.calibration.design import Design
-from qsp_bayes.calibration.left_out_species import log_density
+from qsp_bayes.calibration.left_out_predictions import log_density
+from qsp_bayes.calibration.left_out_species import LeftOutSpecies
 from qsp_bayes.calibration.variables import Variables
 from qsp_bayes.data import Regimen, Subjects
 from qsp_bayes.errors import CalibrationError, PriorError
+from qsp_bayes.models import two_compartment
 from qsp_bayes.report import diagnose, plot_leave_one_species_out, plot_prior_posterior
 
 SAMPLING = {"draws": 300, "tune": 400, "chains": 2}
@@ -228,6 +230,44 @@ def test_log_density_of_normal_data_is_the_closed_form():
     exact = stats.norm(0, np.sqrt(1 + 0.5**2 + 0.4**2)).logpdf(y).sum()
     assert error < 0.05
     assert abs(found - exact) < 4 * error
+
+
+def test_shipped_priors_serve_two_compartments_too():
+    size = Allometry("WT", reference=70, **dict.fromkeys(("CL", "Vc", "Q", "Vp"), "estimated"))
+    made = calibration([size, SPECIES, IIV("CL", "Vc")], system=two_compartment())
+    units = {name: prior.unit for name, prior in load_priors("cross_species").items()}
+    assert made.variables == {name: units[name] for name in made.variables}
+    assert set(units) == set(made.variables), "no prior is left over"
+
+
+def test_the_figure_marks_the_species_that_does_not_follow():
+    names, n = ["rat", "dog"], 3
+    table = pd.DataFrame(
+        {
+            "ratio": [1.1, 6.0],
+            "ratio_low": [0.6, 3.0],
+            "ratio_high": [1.9, 9.0],
+            "tail_probability": [0.6, 0.0],
+        },
+        index=pd.MultiIndex.from_product([names, ["Cc"]], names=["species", "output"]),
+    )
+    course = np.array([2.0, 1.0, 0.5])
+    observations = pd.DataFrame(
+        {
+            "species": np.repeat(names, n), "subject": "1", "output": "Cc", "time": [1.0, 2.0, 3.0] * 2,
+            "observed": np.tile(course, 2), "low": np.tile(course / 2, 2), "median": np.tile(course, 2),
+            "high": np.tile(course * 2, 2),
+        }
+    )  # fmt: skip
+    found = LeftOutSpecies(table, observations, {"time": "h", "Cc": "mg/L"})
+    assert found.surprising == ["dog"]
+    assert "is 6 times the observed one" in found.verdict
+    assert "tail probability below 0.001" in found.verdict
+    figure = plot_leave_one_species_out(found)
+    rat, dog, ratios = figure.axes
+    assert rat.lines[0].get_color() != dog.lines[0].get_color() == ratios.lines[-1].get_color()
+    np.testing.assert_allclose(rat.lines[-1].get_ydata(), course)
+    assert len(figure.legends[0].get_texts()) == 4
 
 
 def fast_dog(study, factor):
