@@ -1,7 +1,8 @@
 """Calibration: priors, individuals, error models, and the PyMC model, fit and simulation they make with a system.
 
 `Calibration` joins a `System` with `Priors`, parts that say how individuals differ (`IIV`, `IOV`, `Allometry`,
-`Covariate`) and error models; `build` gives an ordinary ``pm.Model``, `fit` and `simulate` give ``DataTree``s.
+`Covariate`, `Species`) and error models; `build` gives an ordinary ``pm.Model``, `fit` and `simulate` give
+``DataTree``s.
 """
 
 from qsp_bayes.calibration.allometry import Allometry
@@ -12,11 +13,14 @@ from qsp_bayes.calibration.error import Additive, Combined, LogNormal, Proportio
 from qsp_bayes.calibration.figures import priors_from
 from qsp_bayes.calibration.iiv import IIV
 from qsp_bayes.calibration.iov import IOV
+from qsp_bayes.calibration.left_out_species import LeftOutSpecies, leave_one_species_out
 from qsp_bayes.calibration.metadata import read_facts
 from qsp_bayes.calibration.prior import Prior, Source
 from qsp_bayes.calibration.prior_files import list_priors, load_priors, read_priors
 from qsp_bayes.calibration.priors import Priors
+from qsp_bayes.calibration.species import Species
 from qsp_bayes.calibration.store import load_fit, save_fit
+from qsp_bayes.calibration.typical import typical_values
 
 __all__ = [
     "IIV",
@@ -27,12 +31,15 @@ __all__ = [
     "Censored",
     "Combined",
     "Covariate",
+    "LeftOutSpecies",
     "LogNormal",
     "Prior",
     "Priors",
     "Proportional",
     "Source",
+    "Species",
     "StudentT",
+    "leave_one_species_out",
     "list_priors",
     "load_fit",
     "load_priors",
@@ -40,4 +47,5 @@ __all__ = [
     "read_facts",
     "read_priors",
     "save_fit",
+    "typical_values",
 ]

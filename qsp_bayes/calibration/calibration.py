@@ -39,7 +39,7 @@ class Calibration:
     system : System
     priors : Priors or mapping of str to Prior
         Priors by the name of the variable they stand for: ``TVCL``, ``omega_CL``, ``sigma_prop_Cc``.
-    individual : sequence of Allometry, Covariate, IIV, IOV
+    individual : sequence of Allometry, Covariate, Species, IIV, IOV
         How individuals differ. Whatever the order, covariates act on typical values, and random effects around them.
     error : mapping of str to error model
         One for each observed output.
@@ -151,12 +151,14 @@ class Calibration:
         require_positive(self, study)
         return Resolver(model, path.status(), study.units.time)
 
-    def individual_parameters(self, design: Design) -> dict[str, Term]:
-        """Create the typical values and what individuals add to them, and give every parameter."""
+    def individual_parameters(
+        self, design: Design, individual: Sequence[Any] | None = None
+    ) -> dict[str, Term]:
+        """Create the typical values and what individuals (or some parts of them) add, and give every parameter."""
         scales = {name: SCALES[self.system.scales[name]] for name in self.system.parameters}
         typical = {name: design.variables(f"TV{name}") for name in scales}
         predictors = {name: Term(scales[name].link(typical[name])) for name in scales}
-        for part in self.individual:
+        for part in self.individual if individual is None else individual:
             predictors = part.apply(predictors, design)
         parameters = {}
         for name, predictor in predictors.items():

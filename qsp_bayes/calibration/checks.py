@@ -12,6 +12,7 @@ from qsp_bayes.calibration.censored import Censored
 from qsp_bayes.calibration.covariate import Covariate
 from qsp_bayes.calibration.error import LogNormal
 from qsp_bayes.calibration.iiv import IIV
+from qsp_bayes.calibration.species import Species
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.systems.system import System
@@ -59,6 +60,10 @@ def check_calibration(system: System, individual: Sequence[Any], error: Mapping[
     if sum(isinstance(part, IIV) and part.correlated for part in individual) > 1:
         raise CalibrationError(
             "Only one IIV can be correlated: put its parameters in one IIV(..., correlated=True)."
+        )
+    if sum(isinstance(part, Species) for part in individual) > 1:
+        raise CalibrationError(
+            "Species is given twice: put all its parameters in one Species(..., on=(...))."
         )
 
 
@@ -129,14 +134,14 @@ def check_inputs(system: System, study: Study) -> None:
 def check_covariates(individual: Sequence[Any], study: Study) -> None:
     """Require that the covariates exist, in the unit they are expected in, and are positive where a power needs it."""
     for part in individual:
-        if not isinstance(part, Allometry | Covariate):
+        if not isinstance(part, Allometry | Covariate | Species):
             continue
         require_known([part.covariate], study.covariates, str(part), "covariate")
         values = study.covariate_by_record(part.covariate)
         if np.isnan(values).any():
             subject = study.table["ID"].iloc[int(np.argmax(np.isnan(values)))]
             raise CalibrationError(f"{part}: {part.covariate} of subject {subject} is missing.")
-        if isinstance(part, Covariate) and part.categories:
+        if isinstance(part, Species) or (isinstance(part, Covariate) and part.categories):
             continue
         require_same_unit(
             study.units.covariates.get(part.covariate, ""),

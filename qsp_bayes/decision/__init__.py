@@ -12,16 +12,24 @@ from qsp_bayes.decision.exposure import (
     time_within,
     trough,
 )
+from qsp_bayes.decision.first_doses import FirstInHuman
+from qsp_bayes.decision.first_in_human import first_in_human
+from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.simulation_error import individual_noise, standard_error
 from qsp_bayes.decision.utility import Utility, utility
 
 __all__ = [
     "Decision",
+    "FirstInHuman",
+    "MabelLimit",
+    "NoaelLimit",
+    "OccupancyLimit",
     "Utility",
     "auc",
     "choose",
     "cmax",
     "duration",
+    "first_in_human",
     "fraction_within",
     "individual_noise",
     "standard_error",

@@ -13,6 +13,7 @@ import numpy as np
 from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.physiology.figure import Figure
+from qsp_bayes.physiology.human_clearance import maximum_life_span
 from qsp_bayes.physiology.organs import ORGANS, scaling_of
 from qsp_bayes.units import conversion_factor
 
@@ -117,14 +118,9 @@ class Physiology:
 
     @property
     def maximum_life_span(self) -> float:
-        r"""Maximum life span in years, for the allometry of clearance, from brain and body weight in kg.
-
-        .. math:: 185.4\, W_\mathrm{brain}^{0.636}\, W^{-0.225}
-
-        Sacher GA (1959) in CIBA Foundation Colloquia on Ageing 5:115-133, there in g.
-        """
+        """Maximum life span in years, from brain and body weight, for the allometry of clearance."""
         brain = self.known["V_brain"].value * self.densities["brain"]
-        return float(185.4 * brain**0.636 * self.body_weight**-0.225)
+        return float(maximum_life_span(brain, self.body_weight))
 
     def masses(self) -> dict[str, float]:
         """Return the mass of each organ without blood, and of all blood, in kg; they add up to body weight."""

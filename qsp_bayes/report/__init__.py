@@ -6,8 +6,10 @@ Every figure is also a function for notebooks; it returns a matplotlib figure an
 from qsp_bayes.report.checks import Check
 from qsp_bayes.report.decision_figure import plot_decision
 from qsp_bayes.report.diagnosis import Diagnosis, diagnose
+from qsp_bayes.report.first_in_human_figure import plot_first_in_human
 from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
 from qsp_bayes.report.individual_fits import plot_individual_fits
+from qsp_bayes.report.left_out_species import plot_leave_one_species_out
 from qsp_bayes.report.page import report
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
@@ -24,8 +26,10 @@ __all__ = [
     "diagnose",
     "gradient_check",
     "plot_decision",
+    "plot_first_in_human",
     "plot_goodness_of_fit",
     "plot_individual_fits",
+    "plot_leave_one_species_out",
     "plot_prior_posterior",
     "plot_study",
     "plot_tmdd_comparison",
