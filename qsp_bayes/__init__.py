@@ -64,6 +64,7 @@ from qsp_bayes.errors import (
 from qsp_bayes.models import (
     CAO_2013,
     DAVDA_2014,
+    EVANS_1994,
     KHOLODENKO_2000,
     ORGANS,
     Example,
@@ -82,6 +83,7 @@ from qsp_bayes.models import (
     enzyme_kinetics,
     feedback_response,
     gallery,
+    gas_uptake_pbpk,
     indirect_response,
     mapk_cascade,
     mitotic_oscillator,
@@ -148,6 +150,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CAO_2013",
     "DAVDA_2014",
+    "EVANS_1994",
     "IIV",
     "IOV",
     "KHOLODENKO_2000",
@@ -213,6 +216,7 @@ __all__ = [
     "feedback_response",
     "fraction_within",
     "gallery",
+    "gas_uptake_pbpk",
     "gradient_check",
     "indirect_response",
     "list_datasets",
