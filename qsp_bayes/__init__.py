@@ -61,6 +61,7 @@ from qsp_bayes.errors import (
     SolverError,
     UnitsError,
 )
+from qsp_bayes.identifiability import contraction
 from qsp_bayes.models import (
     CAO_2013,
     DAVDA_2014,
@@ -118,6 +119,7 @@ from qsp_bayes.report import (
     SolverCheck,
     diagnose,
     gradient_check,
+    plot_contraction,
     plot_decision,
     plot_goodness_of_fit,
     plot_individual_fits,
@@ -206,6 +208,7 @@ __all__ = [
     "cmax",
     "compare_tmdd",
     "competitive_binding",
+    "contraction",
     "derived",
     "diagnose",
     "direct_effect",
@@ -233,6 +236,7 @@ __all__ = [
     "one_compartment",
     "operational_agonism",
     "planned_study",
+    "plot_contraction",
     "plot_decision",
     "plot_goodness_of_fit",
     "plot_individual_fits",
