@@ -154,10 +154,15 @@ def entries(fit: xr.DataTree, group: str, name: str) -> dict[str, Array]:
         if name.startswith("corr_") and position[0] >= position[1]:
             continue
         chosen = dict(zip(inner, position, strict=True))
-        labels = [f"{values[dim].values[i]}" for dim, i in chosen.items()]
+        labels = [shown(values[dim].values[i]) for dim, i in chosen.items()]
         label = f"{name}[{', '.join(labels)}]" if labels else name
         found[label] = values[chosen].to_numpy().astype(float).ravel()
     return found
+
+
+def shown(label: Any) -> str:
+    """Return the label of an entry; codes of categories are numbers."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
 
 
 def known_before(fit: xr.DataTree, row: dict[str, Any], label: str) -> Knowledge:

@@ -148,7 +148,7 @@ def test_vectors_and_correlations_are_told_entry_by_entry():
         {"corr_eta": xr.DataArray(before, names, dims)},
     )
     found = contraction(fit).table
-    assert list(found.index) == ["e_dose_cl[10.0]", "e_dose_cl[30.0]", "corr_eta[CL, Vc]"]
+    assert list(found.index) == ["e_dose_cl[10]", "e_dose_cl[30]", "corr_eta[CL, Vc]"]
     assert list(found["verdict"]) == ["informed", "not informed", "informed"]
     assert list(found["prior"]) == ["law", "law", "draws"]
 
