@@ -6,7 +6,7 @@ from typing import Any
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.pbpk.organ import Organ
-from qsp_bayes.systems import Output, Process, System
+from qsp_bayes.systems import DoseInto, Output, Process, System
 from qsp_bayes.systems.declarations import Constant
 from qsp_bayes.units import Units, conversion_factor
 
@@ -60,7 +60,7 @@ def closed_chamber(*, lung: Organ, units: Units | None = None, animals: int = 1)
     -------
     System
         A partial system. Its states are the amounts in the ``chamber`` and ``lost`` from it, its output is the
-        concentration in the chamber, ``Cchamber``, in ppm.
+        concentration in the chamber, ``Cchamber``, in ppm. Doses into ``chamber`` are injections of more vapour.
 
     Raises
     ------
@@ -139,6 +139,7 @@ def chamber_air(units: Units) -> System:
         constants={"per_ppm": Constant(factor, per_ppm)},
         expressions={"C_inhaled": lambda s: s.chamber / s.V_chamber},
         initial={"chamber": lambda s: s.C0 * for_each_ppm(s) * s.V_chamber},
+        doses={"chamber": DoseInto()},
         processes=[Process("loss", {"chamber": -1, "lost": +1}, lambda s: s.kloss * s.chamber)],
         outputs={"Cchamber": Output("ppm", lambda s: s.C_inhaled / for_each_ppm(s))},
         time_unit=units.time,

@@ -113,7 +113,7 @@ def gas_uptake_pbpk(
         States are the amounts in the ``chamber``, in every organ of one animal, ``lost`` and ``metabolised``. Outputs
         are the concentration in the chamber, ``Cchamber``, in ppm; those in arterial and venous blood, ``CB_arterial``
         and ``CB_venous``, and in the tissues, ``C_<organ>``; ``metabolised``; and with a liver ``AUC_liver``, the
-        integral of the concentration in its tissue.
+        integral of the concentration in its tissue. Doses into ``chamber`` are injections of more vapour.
 
     Raises
     ------
