@@ -154,6 +154,10 @@ class StanProgram:
         """Gradients of the log posterior density at unconstrained points."""
         return np.array(self.ask(points=points.tolist())["gradients"])
 
+    def microseconds_of_gradient(self, points: np.ndarray) -> float:
+        """CPU time of one gradient, a mean over the points."""
+        return self.ask(points=points.tolist())["seconds"] / len(points) * 1e6
+
 
 class Stan(StanProgram):
     """The Stan program of the theophylline model."""

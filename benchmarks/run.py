@@ -15,6 +15,7 @@ ROWS = {
     "solve": "concentrations and their gradient, beside scipy and diffrax",
     "first_draw": "CPU from build to the first draw, cold and warm",
     "nonlinear": "states and sensitivities of Michaelis-Menten, TMDD and PBPK, beside CVODES, diffrax and pm.ode",
+    "pbpk": "the whole-body model of 15 organs, beside CVODES and Stan",
     "threads": "wall time of a nonlinear solve by two threads, beside one",
     "six_subjects": "the posterior of a TMDD model, beside Stan",
     "growth": "compiling, solving and differentiating with 5 to 100 states",

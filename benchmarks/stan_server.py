@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def answers(requests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield {"built": posterior.model_name}
     for request in requests:
         if "points" in request:
-            yield {"gradients": [posterior.grad_log_prob(point) for point in request["points"]]}
+            start = time.process_time() + worker_seconds()
+            gradients = [posterior.grad_log_prob(point) for point in request["points"]]
+            yield {"gradients": gradients, "seconds": time.process_time() + worker_seconds() - start}
         else:
             yield sample(first["program"], first["data"], request)
 

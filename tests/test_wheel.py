@@ -39,11 +39,18 @@ def test_datasets_and_priors_are_in_the_wheel(wheel):
     assert {f"qsp_bayes/_files/{path.relative_to(PROJECT).as_posix()}" for path in files} <= shipped
 
 
+def test_tables_of_bodies_are_in_the_wheel(wheel):
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    tables = list((PROJECT / "qsp_bayes" / "physiology").rglob("*.toml"))
+    assert len(tables) == 12
+    assert {path.relative_to(PROJECT).as_posix() for path in tables} <= shipped
+
+
 def test_the_wheel_stays_small(wheel):
     assert wheel.stat().st_size < 1_000_000
 
 
-def test_an_installed_wheel_loads_a_dataset_and_a_prior_file(wheel, tmp_path):
+def test_an_installed_wheel_loads_a_dataset_a_prior_file_and_a_body(wheel, tmp_path):
     environment = tmp_path / "environment"
     venv.create(environment)
     python = environment / "bin" / "python"
@@ -63,6 +70,7 @@ import qsp_bayes as qb
 print(qb.__file__)
 print(qb.load_dataset("theophylline").name)
 print(len(qb.load_priors("theophylline")) > 0)
+print(qb.load_physiology("rat").body_weight, qb.reference_human(sex="female").body_weight)
 print(qb.__version__)
 """
     elsewhere = tmp_path / "elsewhere"
@@ -71,7 +79,7 @@ print(qb.__version__)
         [python, "-I", "-c", script], cwd=elsewhere, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    path, name, has_priors, version = result.stdout.split()
+    path, name, has_priors, rat, woman, version = result.stdout.split()
     assert Path(path).is_relative_to(installed)
-    assert (name, has_priors) == ("theophylline", "True")
+    assert (name, has_priors, rat, woman) == ("theophylline", "True", "0.25", "60.0")
     assert f"-{version}-" in wheel.name

@@ -137,10 +137,13 @@ class Calibration:
         with pm.Model(coords=study.coords) as model:
             design = Design(study, study.as_pymc_data(), Variables(self.priors, self.fix))
             parameters = self.individual_parameters(design)
+            covariates, levels = design.inputs(self.system)
             path = self.system.solve(
                 design.events,
                 {name: term.value for name, term in parameters.items()},
-                levels={name: term.level for name, term in parameters.items() if term.level != "population"},
+                levels=levels
+                | {name: term.level for name, term in parameters.items() if term.level != "population"},
+                covariates=covariates,
                 solver=self.solver,
             )
             for output in self.error:
@@ -253,6 +256,7 @@ class Calibration:
         times: Iterable[float],
         *,
         draws: int = 200,
+        outputs: Sequence[str] | None = None,
         residual: bool = False,
         change: Mapping[str, Callable[[Any], Any]] | None = None,
         random_seed: int = 0,
@@ -273,6 +277,8 @@ class Calibration:
             In the unit of time of the system.
         draws : int
             Posterior draws to use, taken evenly from all chains.
+        outputs : sequence of str, optional
+            What to predict; where left out, all outputs of the system, or with `residual` those with an error model.
         residual : bool
             Whether to add residual error: observations rather than true concentrations.
         change : mapping of str to callable, optional
@@ -298,6 +304,7 @@ class Calibration:
                 subjects,
                 np.asarray(list(times), dtype=float),
                 draws=draws,
+                outputs=outputs,
                 residual=residual,
                 change=dict(change or {}),
                 random_seed=random_seed,

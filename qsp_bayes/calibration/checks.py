@@ -84,6 +84,7 @@ def check_study(calibration: Calibration, study: Study) -> None:
     system = calibration.system
     require_same_unit(study.units.time, system.time_unit, "time of the study")
     check_doses(system, study)
+    check_inputs(system, study)
     check_covariates(calibration.individual, study)
     observed = [output for output, rows in study.rows.items() if len(rows)]
     require_known(observed, system.outputs, f"study {study.name!r}", "output of the system for")
@@ -109,6 +110,20 @@ def check_doses(system: System, study: Study) -> None:
     for compartment in dosed:
         for route in system.doses[compartment]:
             require_same_unit(study.units.amount, system.states[route.state], f"doses into {compartment}")
+
+
+def check_inputs(system: System, study: Study) -> None:
+    """Require that covariates feed all inputs of the system, in their units."""
+    for name, unit in system.inputs.items():
+        if name not in study.covariates:
+            raise CalibrationError(
+                f"input {name} of system {system.name!r} has no value: study {study.name!r} has the covariates "
+                f"{', '.join(study.covariates) or 'none'}. Add the covariate {name}, or bind the input with `+` to a "
+                "system that gives it."
+            )
+        require_same_unit(
+            study.units.covariates.get(name, ""), unit, f"covariate {name}, input of the system"
+        )
 
 
 def check_covariates(individual: Sequence[Any], study: Study) -> None:

@@ -14,6 +14,7 @@ from qsp_bayes.data.events import Events
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import DataError
 from qsp_bayes.ode.take import Take
+from qsp_bayes.systems.system import System
 
 Level = Literal["population", "subject", "occasion", "record"]
 LEVELS: tuple[Level, ...] = ("population", "subject", "occasion", "record")
@@ -52,6 +53,16 @@ class Design:
         # Every record of a subject holds the same value. (PyTensor works this out beforehand; not so a `set`.)
         first = pt.searchsorted(self.events.subject, pt.arange(self.n_subjects))
         return Term(by_record[first], "subject")
+
+    def inputs(self, system: System) -> tuple[dict[str, TensorVariable], dict[str, Level]]:
+        """Give the inputs of a system that covariates feed, each at its own level, and these levels.
+
+        A covariate that is constant within subjects makes one row of parameters for each of them, not one for each
+        record. Interpolated inputs need their values at the records.
+        """
+        terms = {name: self.covariate(name) for name in system.inputs if name not in system.interpolated}
+        values = {name: term.value for name, term in terms.items()}
+        return values, {name: term.level for name, term in terms.items()}
 
     @property
     def n_subjects(self) -> TensorVariable:

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from pymc.pytensorf import compile
 
-from qsp_bayes.calibration.checks import check_covariates, check_doses, require_known
+from qsp_bayes.calibration.checks import check_covariates, check_doses, check_inputs, require_known
 from qsp_bayes.calibration.design import Design
 from qsp_bayes.calibration.fit import population_names, thin
 from qsp_bayes.calibration.metadata import as_attribute, read_facts, versions
@@ -37,6 +37,7 @@ def simulate(
     times: np.ndarray,
     *,
     draws: int,
+    outputs: Sequence[str] | None,
     residual: bool,
     change: Mapping[str, Callable[[Any], Any]],
     random_seed: int,
@@ -46,7 +47,9 @@ def simulate(
     facts = read_facts(fit)
     check_fit(calibration, facts)
     require_known(change, system.parameters, "change", "parameter")
-    outputs = list(calibration.error) if residual else list(system.outputs)
+    possible = list(calibration.error) if residual else list(system.outputs)
+    outputs = possible if outputs is None else list(outputs)
+    require_known(outputs, possible, "outputs", "output with an error model" if residual else "output")
     studies = {
         name: plan(calibration, regimen, subjects, times, outputs) for name, regimen in regimens.items()
     }
@@ -122,6 +125,7 @@ def plan(
         regimen, subjects, times, units=units, outputs=outputs, compartments=list(system.doses)
     )
     check_doses(system, study)
+    check_inputs(system, study)
     check_covariates(calibration.individual, study)
     return study
 
@@ -170,7 +174,11 @@ def predict(
     n_draws = len(next(iter(parameters.values())))
     values = {name: np.empty((n_draws, len(studies), len(studies[0].rows[name]))) for name in outputs}
     with pm.Model(coords=studies[0].coords):
-        path = calibration.system.solve(studies[0].as_pymc_data(), inputs, solver=calibration.solver)
+        design = Design(studies[0], studies[0].as_pymc_data(), Variables({}, {}))
+        covariates, levels = design.inputs(calibration.system)
+        path = calibration.system.solve(
+            design.events, inputs, covariates=covariates, levels=levels, solver=calibration.solver
+        )
         evaluate = pytensor.function(
             list(inputs.values()), [path[output] for output in outputs], on_unused_input="ignore"
         )

@@ -32,7 +32,7 @@ class Censoring(NamedTuple):
 class Study:
     """Subjects, their dose events, observations and covariates, with units and provenance.
 
-    A study is immutable: `subset` and `leave_out` give new studies. It is made by `read_nonmem`,
+    A study is immutable: `subset`, `leave_out` and `with_covariates` give new studies. It is made by `read_nonmem`,
     `load_dataset` or `planned_study`.
 
     Parameters
@@ -249,6 +249,61 @@ class Study:
                 "see study.subjects",
             )
         return dataclasses.replace(self, table=self.table[self.table["ID"].isin(wanted)])
+
+    def with_covariates(self, table: pd.DataFrame, units: Mapping[str, str]) -> Study:
+        """Study with more that is known of its subjects, the same at all their records.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            One row per subject, whose label is the index; one column per covariate.
+        units : mapping of str to str
+            Unit of each column; ``""`` for a number without unit.
+
+        Raises
+        ------
+        DataError
+            For a covariate that the study already has, one without a unit, and a subject without a finite value.
+
+        Examples
+        --------
+        >>> from qsp_bayes.data import load_dataset
+        >>> study = load_dataset("theophylline")
+        >>> liver = pd.DataFrame({"V_liver": 0.0236 * study.covariate("WT")}, index=study.subjects)
+        >>> study.with_covariates(liver, {"V_liver": "L"}).covariate("V_liver")[:2].round(2)
+        array([1.88, 1.71])
+        """
+        labels = [str(label) for label in table.index]
+        absent = [subject for subject in self.subjects if subject not in labels]
+        if absent or len(set(labels)) < len(labels):
+            raise DataError(
+                f"the table of covariates has {'no row for subject ' + absent[0] if absent else 'a subject twice'}",
+                f"one row for each subject of study {self.name!r}",
+                "correct the index of the table",
+            )
+        rows = table.set_axis(labels).loc[list(self.subjects)].astype(np.float64)
+        for name, values in rows.items():
+            if name in self.table.columns or name not in units:
+                raise DataError(
+                    f"covariate {name} {'has no unit' if name not in units else 'is a column of the study already'}",
+                    "new columns, each with its unit",
+                    "rename the column" if name in units else f"add units={{{name!r}: '...'}}",
+                )
+            if not np.isfinite(values).all():
+                raise DataError(
+                    f"covariate {name} of subject {values.index[~np.isfinite(values)][0]} is not a finite number",
+                    "a number for every subject",
+                    "fill the value, or leave the subject out",
+                )
+        joined = self.table.join(rows, on="ID")
+        return dataclasses.replace(
+            self,
+            table=joined,
+            units=dataclasses.replace(
+                self.units, covariates={**self.units.covariates, **{str(name): units[name] for name in rows}}
+            ),
+            covariates=(*self.covariates, *(str(name) for name in rows)),
+        )
 
     def leave_out(self, records: Any, reason: str) -> Study:
         """Study without some records; `excluded` says how many and why.

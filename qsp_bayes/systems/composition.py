@@ -206,6 +206,13 @@ def define(
     return without_parameters(enlarged, expressions, expressions={**system.expressions, **expressions})
 
 
+def measure(system: System, names: Collection[str]) -> System:
+    """Turn parameters into inputs of the same unit, which covariates of the same name give."""
+    require_parameters(system, names, "measure")
+    inputs = {**system.inputs, **{name: system.parameters[name] for name in names}}
+    return without_parameters(system, names, inputs=inputs)
+
+
 def require_parameters(system: System, names: Collection[str], action: str) -> None:
     """Raise unless all names are parameters."""
     for name in names:

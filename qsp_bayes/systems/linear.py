@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytensor.tensor as pt
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Constant, Variable, equal_computations
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors
@@ -33,6 +33,29 @@ class LinearForm:
     structure: LinearStructure
     values: tuple[Variable, ...]
     affine: dict[int, Variable]
+
+    @functools.cached_property
+    def series_would_be_slow(self) -> bool:
+        """Whether equal rates in a row rule out eigenvectors, beside states that circulate and so may be stiff.
+
+        A chain of equal transit compartments has no eigenvectors for any values. The exact engine then sums a series,
+        whose cost grows with the fastest rate: nothing for a drug in two compartments, but a thousand times that of
+        anything else where blood fills the smallest organ in seconds.
+        """
+        structure = self.structure
+        if not structure.general:
+            return False
+        losses = {
+            int(structure.position[i]): rate
+            for (i, j), rate in zip(structure.entries, self.values, strict=True)
+            if i == j
+        }
+        return any(
+            i != j and structure.reachable[i, j] and equal_computations([losses[i]], [losses[j]])
+            for i in losses
+            for j in losses
+            if structure.block_of[i] != structure.block_of[j]
+        )
 
 
 def simplify(graphs: Sequence[Variable]) -> list[Variable]:

@@ -44,7 +44,8 @@ def solve(
         Values of the system's inputs. An input that is missing here is taken, record by record, from the covariate of
         the same name.
     solver : Solver, optional
-        `Linear` for a linear system and `Automatic` for any other where left out.
+        Where left out `Linear` for a linear system, save one that it would be slow on (see `default_solver`), and
+        `Automatic` for any other.
 
     Returns
     -------
@@ -89,8 +90,13 @@ def solve(
 
 
 def default_solver(symbolic: SymbolicSystem) -> Solver:
-    """Return the solver that a system gets where none is chosen: `Linear` if it is linear, else `Automatic`."""
-    return Automatic() if linear_form(ramps(symbolic).symbolic) is None else Linear()
+    """Return the solver that a system gets where none is chosen.
+
+    `Linear` if it is linear, unless its matrix has no eigenvectors and may be stiff (a chain of equal transit
+    compartments before a whole body); else `Automatic`.
+    """
+    form = linear_form(ramps(symbolic).symbolic)
+    return Automatic() if form is None or form.series_would_be_slow else Linear()
 
 
 def given_values(

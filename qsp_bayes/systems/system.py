@@ -357,6 +357,24 @@ class System:
         """
         return composition.fix(self, values)
 
+    def measure(self, *names: str) -> System:
+        """Return the system with parameters made inputs, whose values are covariates of the same name.
+
+        What is known of each individual, such as the volumes of a virtual one's organs, is then no variable of a model.
+
+        Raises
+        ------
+        MechanismError
+            For a name that is not a parameter.
+
+        Examples
+        --------
+        >>> system = System({"A": "mg"}, {"k": "1/h"}, [Process("loss", {"A": -1}, lambda s: s.k * s.A)])
+        >>> dict(system.measure("k").inputs)
+        {'k': '1/h'}
+        """
+        return composition.measure(self, names)
+
     def define(self, parameters: Mapping[str, str] | None = None, /, **expressions: Quantity) -> System:
         """Return the system with parameters made expressions of other quantities.
 

@@ -164,3 +164,36 @@ def test_pymc_data_bring_missing_coordinates():
     with pm.Model() as model:
         study.as_pymc_data()
     assert set(model.coords) == {"subject", "record", "obs_Cc", "occasion"}
+
+
+def test_covariates_are_added_by_subject_whatever_the_order_of_the_table():
+    study = load_dataset("theophylline")
+    numbers = pd.DataFrame({"LIVER": np.arange(12.0)}, index=list(study.subjects)[::-1])
+    larger = study.with_covariates(numbers, {"LIVER": "L"})
+    assert larger.covariate("LIVER").tolist() == list(range(11, -1, -1))
+    assert larger.units.covariates["LIVER"] == "L"
+    assert larger.covariates == (*study.covariates, "LIVER")
+    assert "LIVER" not in study.covariates
+    assert larger.checksum != study.checksum
+    np.testing.assert_array_equal(larger.events().DV["Cc"], study.events().DV["Cc"])
+
+
+@pytest.mark.parametrize(
+    ("change", "units", "says"),
+    [
+        (lambda table: table.iloc[1:], {"LIVER": "L"}, "no row for subject 1"),
+        (lambda table: pd.concat([table, table.iloc[:1]]), {"LIVER": "L"}, "a subject twice"),
+        (lambda table: table, {}, "covariate LIVER has no unit"),
+        (lambda table: table.rename(columns={"LIVER": "WT"}), {"WT": "kg"}, "a column of the study already"),
+        (
+            lambda table: table.replace(3.0, np.nan),
+            {"LIVER": "L"},
+            "covariate LIVER of subject 4 is not a finite",
+        ),
+    ],
+)
+def test_covariates_that_do_not_fit_are_refused(change, units, says):
+    study = load_dataset("theophylline")
+    table = pd.DataFrame({"LIVER": np.arange(12.0)}, index=list(study.subjects))
+    with pytest.raises(DataError, match=says):
+        study.with_covariates(change(table), units)

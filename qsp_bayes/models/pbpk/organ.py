@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.physiology.organs import ORGANS as NAMES
+from qsp_bayes.physiology.organs import PORTAL
 
 Exchange = Literal["perfusion", "permeability"]
 BLOOD = ("venous", "arterial")
@@ -82,17 +84,17 @@ class Organ:
         return f"Cp_{self.name}"
 
 
-PORTAL = ("gut", "spleen", "pancreas")
-"""Organs whose blood passes the liver."""
+def organ_of_a_mammal(name: str) -> Organ:
+    """Return the row of one of the organs that physiology knows."""
+    if name == "lung":
+        return Organ(name, drains_into="arterial")
+    if name == "liver":
+        return Organ(name, supply="Q_hepatic_artery")
+    return Organ(name, drains_into="liver" if name in PORTAL else "venous")
 
-ORGANS = (
-    Organ("lung", drains_into="arterial"),
-    *(Organ(name) for name in ("heart", "brain", "muscle", "adipose", "skin", "bone", "kidney")),
-    *(Organ(name, drains_into="liver") for name in PORTAL),
-    Organ("liver", supply="Q_hepatic_artery"),
-    Organ("rest"),
-)
-"""The organs of a mammal."""
+
+ORGANS = tuple(organ_of_a_mammal(name) for name in NAMES)
+"""The organs of a mammal, as `load_physiology` names them."""
 
 
 def with_membranes(organs: Iterable[Organ], permeability_limited: Iterable[str]) -> tuple[Organ, ...]:
