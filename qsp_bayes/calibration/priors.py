@@ -100,8 +100,8 @@ class Priors(Mapping[str, Any]):
         Returns
         -------
         list of dict
-            Keys name, unit, distribution, median, q05, q95, source, informative; the numbers are None where an
-            object that is not a `Prior` does not tell them.
+            Keys name, unit, distribution, family, parameters, median, q05, q95, source, informative; family, parameters
+            and the numbers are None where an object that is not a `Prior` does not tell them.
         """
         return [describe(name, prior) for name, prior in self.items()]
 
@@ -166,11 +166,20 @@ def describe(name: str, prior: Any) -> dict[str, Any]:
             "name": name,
             "unit": prior.unit,
             "distribution": prior.formula,
+            "family": prior.distribution,
+            "parameters": dict(prior.parameters),
             "median": median,
             "q05": q05,
             "q95": q95,
             "source": str(prior.source),
             "informative": prior.informative,
         }
-    unknown = {"median": None, "q05": None, "q95": None, "source": "not stated", "informative": False}
-    return {"name": name, "unit": "", "distribution": repr(prior), **unknown}
+    unknown = dict.fromkeys(["family", "parameters", "median", "q05", "q95"])
+    return {
+        "name": name,
+        "unit": "",
+        "distribution": repr(prior),
+        **unknown,
+        "source": "not stated",
+        "informative": False,
+    }

@@ -13,7 +13,7 @@ from qsp_bayes.models.gallery import gallery
 from qsp_bayes.models.metabolite import with_metabolite
 from qsp_bayes.models.networks import enzyme_kinetics, receptor_dimerisation
 from qsp_bayes.models.oscillators import mitotic_oscillator, repressilator
-from qsp_bayes.models.pbpk import ORGANS, Organ, whole_body_pbpk
+from qsp_bayes.models.pbpk import EVANS_1994, ORGANS, Organ, gas_uptake_pbpk, whole_body_pbpk
 from qsp_bayes.models.pharmacodynamics import (
     claret_tumour,
     direct_effect,
@@ -45,6 +45,7 @@ from qsp_bayes.models.tmdd import TMDDComparison, bispecific_tmdd, compare_tmdd,
 __all__ = [
     "CAO_2013",
     "DAVDA_2014",
+    "EVANS_1994",
     "KHOLODENKO_2000",
     "ORGANS",
     "Example",
@@ -63,6 +64,7 @@ __all__ = [
     "enzyme_kinetics",
     "feedback_response",
     "gallery",
+    "gas_uptake_pbpk",
     "indirect_response",
     "mapk_cascade",
     "mitotic_oscillator",

@@ -14,6 +14,7 @@ from qsp_bayes.models.metabolite import examples as metabolite_examples
 from qsp_bayes.models.networks import examples as networks_examples
 from qsp_bayes.models.oscillators import examples as oscillators_examples
 from qsp_bayes.models.pbpk.examples import examples as pbpk_examples
+from qsp_bayes.models.pbpk.gas_uptake import examples as gas_uptake_examples
 from qsp_bayes.models.pharmacodynamics import examples as pharmacodynamics_examples
 from qsp_bayes.models.protein_binding import examples as protein_binding_examples
 from qsp_bayes.models.receptor import examples as receptor_examples
@@ -41,7 +42,7 @@ CHAPTERS: dict[str, tuple[Callable[[], Mapping[str, Example]], ...]] = {
         tmdd_bispecific_examples,
     ),
     "Antibodies": (antibody_examples,),
-    "Physiologically-based models": (pbpk_examples,),
+    "Physiologically-based models": (pbpk_examples, gas_uptake_examples),
     "Reaction networks and signalling": (
         networks_examples,
         oscillators_examples,

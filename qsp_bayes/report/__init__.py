@@ -4,6 +4,7 @@ Every figure is also a function for notebooks; it returns a matplotlib figure an
 """
 
 from qsp_bayes.report.checks import Check
+from qsp_bayes.report.contraction_figure import plot_contraction
 from qsp_bayes.report.decision_figure import plot_decision
 from qsp_bayes.report.diagnosis import Diagnosis, diagnose
 from qsp_bayes.report.first_in_human_figure import plot_first_in_human
@@ -25,6 +26,7 @@ __all__ = [
     "SolverCheck",
     "diagnose",
     "gradient_check",
+    "plot_contraction",
     "plot_decision",
     "plot_first_in_human",
     "plot_goodness_of_fit",

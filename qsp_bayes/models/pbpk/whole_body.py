@@ -1,4 +1,4 @@
-"""The whole-body physiologically-based model: circulation, liver, kidney and gut."""
+"""The whole-body physiologically-based model: circulation, liver, kidney, gut, and lung."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qsp_bayes.errors import MechanismError
+from qsp_bayes.models.pbpk.chamber import closed_chamber
 from qsp_bayes.models.pbpk.circulation import circulation
 from qsp_bayes.models.pbpk.hepatic import DISPERSION_NUMBER, hepatic_elimination
 from qsp_bayes.models.pbpk.oral import N_TRANSIT, oral_absorption
@@ -13,6 +14,8 @@ from qsp_bayes.models.pbpk.organ import ORGANS, Organ, with_membranes
 from qsp_bayes.models.pbpk.renal import renal_elimination
 from qsp_bayes.systems import System
 from qsp_bayes.units import Units
+
+INHALATIONS = ("closed chamber",)
 
 
 def whole_body_pbpk(
@@ -23,14 +26,17 @@ def whole_body_pbpk(
     hepatic: str | None = "well-stirred",
     renal: Sequence[str] = ("filtration",),
     absorption: str | None = None,
+    inhalation: str | None = None,
     dispersion: float = DISPERSION_NUMBER,
     n_transit: int = N_TRANSIT,
+    animals: int = 1,
 ) -> System:
     r"""Build a whole-body physiologically-based pharmacokinetic model over a table of organs.
 
     Blood carries drug through the organs (`circulation`, with the equations), the liver metabolises
     (`hepatic_elimination`), the kidney filters and secretes (`renal_elimination`), and doses into ``depot`` are
-    absorbed by the gut (`oral_absorption`). Intravenous doses go into ``venous``.
+    absorbed by the gut (`oral_absorption`). Intravenous doses go into ``venous``. A vapour may be inhaled from a closed
+    chamber (`closed_chamber`).
 
     .. code-block:: text
 
@@ -57,22 +63,26 @@ def whole_body_pbpk(
         How the organ ``kidney`` eliminates; empty for not at all.
     absorption : {None, "first-order", "transit"}
         How doses into ``depot`` get into the organ ``gut``.
+    inhalation : {None, "closed chamber"}
+        How the organ ``lung`` takes up a vapour.
     dispersion : float
         Dispersion number of the dispersion model.
     n_transit : int
         Number of compartments of the small intestine.
+    animals : int
+        How many, all alike, breathe the air of the closed chamber.
 
     Returns
     -------
     System
         Linear, and solved exactly, unless metabolism is saturable. Outputs are the plasma concentrations ``Cc``
-        (venous) and ``C_arterial``, the tissue concentrations ``C_<organ>``, and the amounts ``metabolised``,
-        ``urine`` and ``faeces``.
+        (venous) and ``C_arterial``, the tissue concentrations ``C_<organ>``, the amounts ``metabolised``, ``urine`` and
+        ``faeces``, and ``Cchamber`` in ppm.
 
     Raises
     ------
     MechanismError
-        Where the table lacks an organ that eliminates or absorbs.
+        Where the table lacks an organ that eliminates or absorbs, and for an unknown inhalation.
 
     Notes
     -----
@@ -109,6 +119,13 @@ def whole_body_pbpk(
     if absorption is not None:
         gut = required(organs, "gut", "absorption")
         body = body + oral_absorption(gut=gut, units=units, kind=absorption, n_transit=n_transit)
+    if inhalation is not None:
+        if inhalation not in INHALATIONS:
+            raise MechanismError(
+                f"inhalation {inhalation!r} is not known. Choose one of {', '.join(INHALATIONS)}, or None."
+            )
+        lung = required(organs, "lung", "inhalation")
+        body = body + closed_chamber(lung=lung, units=units, animals=animals)
     return replace(body, name="whole-body PBPK")
 
 
