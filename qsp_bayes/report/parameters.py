@@ -9,6 +9,7 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.identifiability.knowledge import of_draws, of_law
 from qsp_bayes.report.contents import SAMPLE, metadata, population, scalars, variables, with_internal
 
 BOUNDS = (0.05, 0.5, 0.95)
@@ -67,16 +68,14 @@ class Parameter:
 
     @property
     def contraction(self) -> float:
-        """How much of the prior variance the data took away, 1 - var(posterior) / var(prior).
-
-        On the logarithm of what can only be positive.
-        """
-        if self.before is None:
+        """How much of the prior variance the data took away (see `contraction`); NaN where no prior is known."""
+        if self.prior and self.prior.get("family") and self.kind != "correlation":
+            before = of_law(self.prior["family"], self.prior["parameters"])
+        elif self.before is not None:
+            before = of_draws(self.before)
+        else:
             return np.nan
-        before, after = self.before, self.after
-        if before.min() > 0 and after.min() > 0:
-            before, after = np.log(before), np.log(after)
-        return float(1 - after.var() / before.var())
+        return 1 - (of_draws(self.after, before.scale).sd / before.sd) ** 2
 
 
 def parameters(fit: xr.DataTree) -> list[Parameter]:
