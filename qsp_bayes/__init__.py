@@ -61,6 +61,12 @@ from qsp_bayes.errors import (
     SolverError,
     UnitsError,
 )
+from qsp_bayes.identifiability import (
+    Experiment,
+    StructuralIdentifiability,
+    experiments_of,
+    structural_identifiability,
+)
 from qsp_bayes.models import (
     CAO_2013,
     DAVDA_2014,
@@ -186,6 +192,7 @@ __all__ = [
     "DoseInto",
     "Drug",
     "Example",
+    "Experiment",
     "Figure",
     "Gamma",
     "LogNormal",
@@ -208,6 +215,7 @@ __all__ = [
     "SolverCheck",
     "SolverError",
     "Source",
+    "StructuralIdentifiability",
     "StudentT",
     "Study",
     "Subjects",
@@ -234,6 +242,7 @@ __all__ = [
     "effect_compartment",
     "enterohepatic",
     "enzyme_kinetics",
+    "experiments_of",
     "feedback_response",
     "fraction_within",
     "gallery",
@@ -291,6 +300,7 @@ __all__ = [
     "soluble_tmdd",
     "solver_check",
     "steady_state_volume",
+    "structural_identifiability",
     "three_compartment",
     "time_above",
     "time_below",

@@ -13,16 +13,11 @@ from qsp_bayes.identifiability.structural.polynomial import Monomial, Polynomial
 
 
 class TimeIsUp(Exception):
-    """The basis was not found in the time that was given."""
+    """What was asked for was not found in the time that was given."""
 
 
 class Endless(Exception):
     """The equations have infinitely many solutions."""
-
-
-def key(monomial: Monomial) -> tuple:
-    """Order monomials by degree, then by the last variables (degree reverse lexicographic)."""
-    return (sum(monomial), tuple([-exponent for exponent in reversed(monomial)]))
 
 
 def divides(first: Monomial, second: Monomial) -> bool:
@@ -31,19 +26,40 @@ def divides(first: Monomial, second: Monomial) -> bool:
 
 
 class Basis:
-    """A Groebner basis that grows pair by pair (Buchberger's algorithm with the criteria of Gebauer and Moeller)."""
+    """A Groebner basis that grows pair by pair: Buchberger's algorithm with the criteria of Gebauer and Moeller.
 
-    def __init__(self, prime: int, deadline: float) -> None:
-        self.prime, self.deadline = prime, deadline
+    Parameters
+    ----------
+    prime : int
+    deadline : float
+        On the monotonic clock.
+    weights : sequence of int
+        Degree of each variable; monomials are ordered by degree, then by the last variables (reverse lexicographic).
+    """
+
+    def __init__(self, prime: int, deadline: float, weights: Sequence[int]) -> None:
+        self.prime, self.deadline, self.weights = prime, deadline, tuple(weights)
         self.members: list[list[tuple[Monomial, int]]] = []
         self.leading: list[Monomial] = []
         self.active: list[int] = []
         self.pairs: list[tuple[tuple, Monomial, int, int]] = []
 
+    def degree(self, monomial: Monomial) -> int:
+        """Return the weighted degree of a monomial."""
+        return sum(map(int.__mul__, monomial, self.weights))
+
+    def key(self, monomial: Monomial) -> tuple:
+        """Return what orders monomials."""
+        return (self.degree(monomial), tuple([-exponent for exponent in reversed(monomial)]))
+
+    def reversed_key(self, monomial: Monomial) -> tuple:
+        """Return what orders monomials the other way, for heaps that give the smallest first."""
+        return (-self.degree(monomial), monomial[::-1])
+
     def reduce(self, polynomial: Polynomial) -> Polynomial:
         """Return the remainder of a polynomial by the basis."""
         p, rest = self.prime, dict(polynomial)
-        heap = [(tuple_negated(key(m)), m) for m in rest]
+        heap = [(self.reversed_key(m), m) for m in rest]
         heapq.heapify(heap)
         remainder: Polynomial = {}
         steps = 0
@@ -61,7 +77,7 @@ class Basis:
                     for other, coefficient in self.members[k][1:]:
                         new = tuple(map(int.__add__, other, shift))
                         if new not in rest:
-                            heapq.heappush(heap, (tuple_negated(key(new)), new))
+                            heapq.heappush(heap, (self.reversed_key(new), new))
                             rest[new] = -value * coefficient % p
                         else:
                             rest[new] = (rest[new] - value * coefficient) % p
@@ -72,7 +88,7 @@ class Basis:
 
     def insert(self, polynomial: Polynomial) -> None:
         """Add a remainder to the basis, with the pairs that it makes necessary."""
-        terms = sorted(polynomial.items(), key=lambda term: key(term[0]), reverse=True)
+        terms = sorted(polynomial.items(), key=lambda term: self.key(term[0]), reverse=True)
         inverse = pow(terms[0][1], -1, self.prime)
         new, lead = len(self.members), terms[0][0]
         self.members.append([(m, v * inverse % self.prime) for m, v in terms])
@@ -86,7 +102,7 @@ class Basis:
             or tuple(map(max, lead, self.leading[pair[3]])) == pair[1]
         ]
         kept: dict[Monomial, int] = {}
-        for k, common in sorted(least.items(), key=lambda item: key(item[1])):
+        for k, common in sorted(least.items(), key=lambda item: self.key(item[1])):
             if not any(divides(other, common) for other in kept):
                 kept[common] = k
         for common, k in kept.items():
@@ -94,7 +110,7 @@ class Basis:
                 c == common and not any(map(min, lead, self.leading[j])) for j, c in least.items()
             )
             if not coprime:
-                self.pairs.append((key(common), common, k, new))
+                self.pairs.append((self.key(common), common, k, new))
         heapq.heapify(self.pairs)
         self.active = [k for k in self.active if not divides(lead, self.leading[k])] + [new]
 
@@ -112,19 +128,27 @@ class Basis:
     def fill(self, polynomials: Sequence[Polynomial]) -> None:
         """Make a basis of the ideal of some polynomials."""
         waiting = sorted(
-            (f for f in polynomials if f), key=lambda f: (max(map(key, f)), len(f)), reverse=True
+            ((max(map(self.key, f)), len(f), k) for k, f in enumerate(polynomials) if f), reverse=True
         )
         while waiting or self.pairs:
             if time.monotonic() > self.deadline:
                 raise TimeIsUp
-            if waiting and (not self.pairs or max(map(key, waiting[-1])) <= self.pairs[0][0]):
-                candidate = waiting.pop()
+            if waiting and (not self.pairs or waiting[-1][0] <= self.pairs[0][0]):
+                candidate = polynomials[waiting.pop()[2]]
             else:
                 _, _, first, second = heapq.heappop(self.pairs)
                 candidate = self.difference(first, second)
             remainder = self.reduce(candidate)
             if remainder:
                 self.insert(remainder)
+
+    def settles(self, at: int) -> bool:
+        """Say whether a member gives one variable a number."""
+        return any(
+            all(m == self.leading[k] or not any(m) for m, _ in self.members[k])
+            for k in self.active
+            if sum(self.leading[k]) == self.leading[k][at] == 1
+        )
 
     def standard(self, width: int) -> list[Monomial]:
         """Return the monomials that no leading one divides.
@@ -152,13 +176,12 @@ class Basis:
         return found
 
 
-def tuple_negated(order: tuple) -> tuple:
-    """Reverse the order of a key, for heaps that give the smallest first."""
-    return (-order[0], tuple([-each for each in order[1]]))
-
-
 def distinct_values(
-    polynomials: Sequence[Polynomial], wanted: Mapping[str, int], prime: int, seconds: float
+    polynomials: Sequence[Polynomial],
+    wanted: Mapping[str, int],
+    prime: int,
+    seconds: float,
+    first: int = 0,
 ) -> dict[str, int]:
     """Count the values that variables take in the solutions over the algebraic closure.
 
@@ -171,11 +194,13 @@ def distinct_values(
     prime : int
     seconds : float
         How long the search may take.
+    first : int
+        Position from which on variables are auxiliary: they are eliminated before the others, with weight 2.
 
     Raises
     ------
     TimeIsUp
-        If the basis is not found in time.
+        If the basis is not found in time, with what is known until then: the variables that have one value.
     Endless
         If there are infinitely many solutions.
 
@@ -186,10 +211,13 @@ def distinct_values(
     >>> distinct_values([x2_is_4, y_is_x2], {"x": 0, "y": 1}, 101, 10.0)
     {'x': 2, 'y': 1}
     """
-    equations, used = compressed(polynomials)
-    basis = Basis(prime, time.monotonic() + seconds)
-    basis.fill(equations)
+    equations, used = compressed(polynomials, first)
+    basis = Basis(prime, time.monotonic() + seconds, [1 + (at >= first > 0) for at in used])
     width = len(used)
+    try:
+        basis.fill(equations)
+    except TimeIsUp as error:
+        raise TimeIsUp({name: 1 for name, at in wanted.items() if at in used and basis.settles(used.index(at))}) from error
     index = {monomial: k for k, monomial in enumerate(basis.standard(width))}
     counts = {}
     for name, at in wanted.items():

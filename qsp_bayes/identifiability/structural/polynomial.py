@@ -19,13 +19,13 @@ class Ring:
     prime : int
     names : list of str
     spare : int
-        How many reciprocals there may be.
+        How many variables there may be beside those named.
 
     Examples
     --------
     >>> ring = Ring(7, ["x"])
     >>> x = ring.variable("x")
-    >>> ring.multiply(x, ring.divide(ring.number(1), x)) == ring.multiply(x, ring.variable("1/divisor 0"))
+    >>> ring.multiply(x, ring.divide(ring.number(1), x)) == ring.multiply(x, ring.variable("spare 0"))
     True
     >>> len(ring.relations)
     1
@@ -34,11 +34,12 @@ class Ring:
     prime: int
     names: list[str]
     spare: int = 24
+    used: int = 0
     relations: list[Polynomial] = field(default_factory=list)
     reciprocals: dict[frozenset, Polynomial] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.names = [*self.names, *(f"1/divisor {k}" for k in range(self.spare))]
+        self.names = [*self.names, *(f"spare {k}" for k in range(self.spare))]
         self.position = {name: k for k, name in enumerate(self.names)}
         self.one = (0,) * len(self.names)
 
@@ -82,7 +83,7 @@ class Ring:
         ZeroDivisionError
             If the divisor is 0.
         OverflowError
-            If there are more divisors than spare variables.
+            If no spare variable is left.
         """
         if not below:
             raise ZeroDivisionError
@@ -99,13 +100,23 @@ class Ring:
         """Return the variable that stands for the reciprocal of a divisor."""
         key = frozenset(divisor.items())
         if key not in self.reciprocals:
-            number = len(self.reciprocals)
-            if number == self.spare:
-                raise OverflowError("more divisors than variables for their reciprocals")
-            self.reciprocals[key] = self.variable(f"1/divisor {number}")
+            self.reciprocals[key] = self.spared()
             relation = self.multiply(self.reciprocals[key], divisor)
             self.relations.append(self.add(relation, self.number(1), -1))
         return self.reciprocals[key]
+
+    def spared(self) -> Polynomial:
+        """Return a variable that nothing uses yet.
+
+        Raises
+        ------
+        OverflowError
+            If there is none left.
+        """
+        if self.used == self.spare:
+            raise OverflowError("more divisors and coefficients than variables for them")
+        self.used += 1
+        return self.variable(f"spare {self.used - 1}")
 
     def value(self, polynomial: Polynomial, values: Mapping[int, int]) -> int:
         """Return the value of a polynomial, where the variables that it has are known by position."""
@@ -118,13 +129,14 @@ class Ring:
         return total % self.prime
 
 
-def compressed(polynomials: Sequence[Polynomial]) -> tuple[list[Polynomial], list[int]]:
-    """Drop variables that no polynomial has, and return the positions of those that stay.
+def compressed(polynomials: Sequence[Polynomial], first: int = 0) -> tuple[list[Polynomial], list[int]]:
+    """Drop variables that no polynomial has, and return the positions of those that stay, from `first` on first.
 
     Examples
     --------
     >>> compressed([{(0, 2, 0): 1}])
     ([{(2,): 1}], [1])
     """
-    used = sorted({at for f in polynomials for monomial in f for at, exponent in enumerate(monomial) if exponent})
+    present = {at for f in polynomials for monomial in f for at, exponent in enumerate(monomial) if exponent}
+    used = sorted(present, key=lambda at: (at < first, at))
     return [{tuple(m[at] for at in used): v for m, v in f.items()} for f in polynomials], used

@@ -28,9 +28,11 @@ class Rational:
         Unknowns that stand for their value.
     deadline : float
         On the monotonic clock.
+    spare : int
+        How many more variables the equations may need.
     """
 
-    def __init__(self, design: Design, point: Point, fixed: Collection[str], deadline: float) -> None:
+    def __init__(self, design: Design, point: Point, fixed: Collection[str], deadline: float, spare: int = 24) -> None:
         tape = design.tape
         self.tape, self.point, self.fixed, self.deadline = tape, point, fixed, deadline
         self.free = [name for name in design.unknowns if name not in fixed]
@@ -39,7 +41,7 @@ class Rational:
             for slot, (kind, *rest) in enumerate(tape.instructions)
             if kind in ("state", "varying")
         }
-        self.ring = Ring(point.prime, [*self.free, *self.leaves.values()])
+        self.ring = Ring(point.prime, [*self.free, *self.leaves.values()], spare)
         self.slots: dict[int, Polynomial] = {}
 
     def hurry(self) -> None:
