@@ -12,7 +12,7 @@ from qsp_bayes.identifiability.structural.experiment import Experiment, experime
 from qsp_bayes.identifiability.structural.jacobian import Jacobian, identified, jacobian
 from qsp_bayes.identifiability.structural.modular import PRIMES
 from qsp_bayes.identifiability.structural.remedies import remedies
-from qsp_bayes.identifiability.structural.result import GLOBAL, LOCAL, NOT, StructuralIdentifiability
+from qsp_bayes.identifiability.structural.result import GLOBAL, LOCAL, NOT, UNDECIDED, StructuralIdentifiability
 from qsp_bayes.identifiability.structural.solutions import solutions
 from qsp_bayes.systems import System
 
@@ -69,7 +69,8 @@ def structural_identifiability(
     - A lag time and the duration of an input show in data as the times of a change, and count as known where the change
       reaches something observed.
     - exp, log and powers that are not whole start at random values tied to the parameters by their derivatives. A power
-      of a state that starts at 0 has no power series there; see `conditions` of the result.
+      of a state that starts at 0 has no power series there; see `conditions` of the result. It is then watched from a later time on, and with
+      squares in place of its powers: what only the second determines is "not decided".
     - Real data are finite and have error: what is structurally identifiable may still be practically unknown. Between
       individuals a parameter may vary, and the population then tells more than one individual does.
 
@@ -116,6 +117,7 @@ def structural_identifiability(
     ranked = sorted(open_, key=lambda k: (names[k] in system.parameters, names[k] in last))
     more = [jacobian(design, PRIMES[0], random_seed + n, first.orders.max()) for n in (1, 2)] if open_ else []
     verdicts = {name: verdict(held[k], counts.get(name)) for k, name in enumerate(names)}
+    verdicts |= dict.fromkeys(undecided(design, arms, known, open_, random_seed), UNDECIDED)
     rank = len(design.unknowns) - len(first.null())
     order = int(first.orders.max(initial=0))
     return StructuralIdentifiability(
@@ -129,7 +131,7 @@ def structural_identifiability(
         settled=first.settled(),
         primes=(first.prime, check.prime),
         error_bound=error_bound(design, rank, order, (first.prime, check.prime)),
-        symmetries=symmetries([first, *more], check, names, open_, ranked),
+        symmetries=symmetries([first, *more], check, names, open_, ranked, linked=not design.unlinked),
         remedies=remedies(first, check, names, [k for k in open_ if names[k] in system.parameters]),
         units={name: units[name] for name in names if name in units},
         experiments=tuple(experiment.describe() for experiment in design.experiments),
@@ -145,6 +147,23 @@ def verdict(held: bool, count: int | None) -> str:
     if count is None:
         return LOCAL
     return GLOBAL if count == 1 else f"{LOCAL} ({count} solutions)"
+
+
+def undecided(
+    design: Design, arms: Sequence[Experiment] | None, known: Collection[str], open_: Sequence[int], seed: int
+) -> list[str]:
+    """Return the unknowns that might be identifiable through a start that has no power series.
+
+    With squares in place of its powers the start has one. What data leave open even then, knowing the exponents, is open.
+    """
+    names = design.unknowns[: design.asked]
+    if not design.unlinked or not open_:
+        return []
+    squared = design_of(design.system, arms, known, squares=True)
+    if squared.unlinked:
+        return [names[k] for k in open_]
+    held = identified(both_primes(squared, seed)[0].null(), squared.asked)
+    return [names[k] for k in open_ if held[k] or names[k] in design.exponents]
 
 
 def both_primes(design: Design, seed: int) -> tuple[Jacobian, Jacobian]:

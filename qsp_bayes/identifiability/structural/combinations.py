@@ -57,7 +57,13 @@ def known_directions(jacobian: Jacobian, asked: int) -> np.ndarray:
 
 
 def symmetries(
-    jacobians: Sequence[Jacobian], check: Jacobian, names: Sequence[str], open_: Sequence[int], first: Sequence[int]
+    jacobians: Sequence[Jacobian],
+    check: Jacobian,
+    names: Sequence[str],
+    open_: Sequence[int],
+    first: Sequence[int],
+    *,
+    linked: bool = True,
 ) -> Symmetries:
     """Find the combinations, scalings and shifts that hold at every point.
 
@@ -73,6 +79,8 @@ def symmetries(
         Positions of those that are not identifiable.
     first : sequence of int
         The same positions in the order in which they should be expressed by those after them.
+    linked : bool
+        Whether the points know all that data tell.
     """
     if not open_:
         return Symmetries()
@@ -99,7 +107,7 @@ def symmetries(
         scalings=tuple(named(row, labels) for row in scalings),
         shifts=tuple(named(row, labels) for row in shifts),
         together=groups(null[0], labels, names),
-        complete=rank(gradients, prime) == rank(known[0], prime),
+        complete=linked and rank(gradients, prime) == rank(known[0], prime),
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.identifiability.structural.experiment import Experiment, checked
 from qsp_bayes.identifiability.structural.modular import PRIMES
 from qsp_bayes.identifiability.structural.point import Point, SingularStart, UnluckyPoint
 from qsp_bayes.identifiability.structural.series import Piece, observed
+from qsp_bayes.identifiability.structural.steady import steady_states
 from qsp_bayes.identifiability.structural.tape import Tape
 from qsp_bayes.systems import System
+from qsp_bayes.systems.conservation import conservation_laws
 from qsp_bayes.systems.linear import linear_form
 from qsp_bayes.systems.symbolic import Delivery
 
@@ -48,6 +51,10 @@ class Design:
         By piece, outputs and states that are not observed there.
     conditions : tuple of str
         What the verdict supposes.
+    unlinked : bool
+        Whether some piece starts at a power of 0, so that its link to the dose is lost.
+    exponents : frozenset of str
+        Parameters in exponents.
     """
 
     system: System
@@ -58,6 +65,8 @@ class Design:
     asked: int
     others: list[Slots]
     conditions: tuple[str, ...]
+    unlinked: bool
+    exponents: frozenset[str]
 
 
 @dataclass(eq=False)
@@ -72,10 +81,13 @@ class Writer:
     pieces: list[Piece] = field(default_factory=list)
     others: list[Slots] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
+    resting: dict[str, dict[str, int]] = field(default_factory=dict)
+    flooded: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.symbolic = self.system.symbolic()
         self.linear = linear_form(self.symbolic) is not None
+        self.laws = conservation_laws(self.system)
         self.parameters = [name for name in self.system.parameters if name not in self.known]
 
     def leaves(self, experiment: Experiment, when: str) -> None:
@@ -104,12 +116,14 @@ class Writer:
         first = [route for route in routes if not lags or route.lag == lags[0]]
         self.piece(experiment, "start", start, first)
         self.facts(routes)
+        touched = {r.state for r in routes if r.inflow is not None or r not in first}
+        moved = self.pieces[-1].start
         if any(route.inflow is not None for route in routes) and not self.linear:
-            self.again(experiment, "after the infusion", [])
+            self.again(experiment, "after the infusion", [], moved, touched)
         for number, lag in enumerate(lags[1:], start=2):
-            self.again(experiment, f"route {number}", [route for route in routes if route.lag == lag])
+            self.again(experiment, f"route {number}", [r for r in routes if r.lag == lag], moved, touched)
         if experiment.repeated and not self.linear:
-            self.again(experiment, "next dose", routes)
+            self.again(experiment, "next dose", routes, moved, touched)
 
     def start(self, experiment: Experiment, state: str) -> int:
         """Write the value of a state before the first dose."""
@@ -118,12 +132,33 @@ class Writer:
         match given:
             case "system":
                 return self.tape.write(self.symbolic.initial[state], f"initial value of {state!r}")
+            case "steady":
+                return self.rest(experiment)[state]
             case "unknown":
                 self.starts.append(label)
                 return self.tape.slot("unknown", label)
             case "known":
                 return self.tape.slot("known", label)
         return self.tape.number(given)
+
+    def rest(self, experiment: Experiment) -> dict[str, int]:
+        """Write the values of the states at rest, before anything is given."""
+        if experiment.name not in self.resting:
+            tape = self.tape
+
+            def rates(values: Slots) -> Slots:
+                self.leaves(experiment, "start")
+                for name, variable in self.symbolic.states.items():
+                    tape.known[variable] = values[name]
+                return {
+                    state: tape.write(graph, f"rates of {state!r}")
+                    for state, graph in self.symbolic.derivatives.items()
+                }
+
+            where = f"system {self.system.name!r}, experiment {experiment.name!r}"
+            self.resting[experiment.name] = steady_states(tape, list(self.system.states), rates, where)
+            self.leaves(experiment, "start")
+        return self.resting[experiment.name]
 
     def route(self, experiment: Experiment, compartment: str, number: int, delivery: Delivery) -> Route:
         """Write what one route of a dose does."""
@@ -168,19 +203,43 @@ class Writer:
             if (slot := tape.write(graphs[name], f"output {name!r}")) not in seen
         }
         label = f"{experiment.name}, {when}" if experiment.name else when
+        if any(route.inflow is not None for route in routes):
+            self.flooded.add(label)
         self.pieces.append(Piece(label, moved, derivative, watched))
         self.others.append(others)
 
-    def again(self, experiment: Experiment, when: str, routes: Sequence[Route]) -> None:
+    def again(
+        self, experiment: Experiment, when: str, routes: Sequence[Route], moved: Slots, touched: Collection[str]
+    ) -> None:
         """Write what is seen before and after a later event, from states that nobody knows."""
-        start = {}
-        for state in self.system.states:
-            label = f"{state} at {when}, {experiment.name}"
-            self.later.append(label)
-            start[state] = self.tape.slot("unknown", label)
+        start = self.unknown_states(f"{when}, {experiment.name}", moved, touched)
         if routes:
             self.piece(experiment, f"before {when}", start, [])
         self.piece(experiment, when, start, routes)
+
+    def unknown_states(self, when: str, moved: Slots, touched: Collection[str]) -> dict[str, int]:
+        """Write states at a later time: unknown, but for what conservation laws tell of them.
+
+        A law gives one of its states from its total when the experiment started, unless something `touched` the states.
+        """
+        tape = self.tape
+        given: dict[str, dict[str, int]] = {}
+        for law in self.laws:
+            own = [s for s in law if not any(s in other for other in self.laws if other is not law)]
+            if own and not touched & law.keys():
+                given[own[-1]] = law
+        start: dict[str, int] = {}
+        for state in self.system.states:
+            if state not in given:
+                self.later.append(f"{state} at {when}")
+                start[state] = tape.slot("unknown", self.later[-1])
+        for state, law in given.items():
+            value = tape.number(0)
+            for other, weight in law.items():
+                change = moved[other] if other == state else tape.slot("sub", moved[other], start[other])
+                value = tape.add(value, tape.mul(tape.number(Fraction(weight, law[state])), change))
+            start[state] = value
+        return start
 
     def facts(self, routes: Sequence[Route]) -> None:
         """Let the data show when a dose arrives, and when an infusion ends, where either can be seen."""
@@ -194,8 +253,9 @@ class Writer:
                     shown[f"{name} {number}"] = slot
         self.pieces[-1] = replace(piece, watched=shown)
 
-    def regular(self) -> None:
-        """Watch what has no power series at the start of a piece from a later time on, at unknown states."""
+    def regular(self) -> bool:
+        """Watch what has no power series at the start of a piece from a later time on, and say whether there is any."""
+        unlinked = False
         pairs = list(zip(self.pieces, self.others, strict=True))
         for number, (piece, others) in enumerate(pairs):
             watched = {name: slot for name, slot in piece.watched.items() if self.is_regular(piece, slot)}
@@ -204,11 +264,8 @@ class Writer:
             lost = [name for name in piece.watched if name not in watched]
             if not lost:
                 continue
-            start = {}
-            for state in piece.start:
-                label = f"{state} later, {piece.label}"
-                self.later.append(label)
-                start[state] = self.tape.slot("unknown", label)
+            unlinked = True
+            start = self.unknown_states(f"a later time, {piece.label}", piece.start, self.inflows(piece))
             later = Piece(f"{piece.label}, later", start, piece.derivative, piece.watched)
             if not all(self.is_regular(later, slot) for slot in later.watched.values()):
                 raise MechanismError(
@@ -219,8 +276,13 @@ class Writer:
             self.others.append({})
             self.conditions.append(
                 f"{', '.join(lost)} has no power series where {piece.label!r} starts (a power of 0): it is watched from a "
-                "later time on, at unknown states. What only its link to the dose tells is not counted."
+                "later time on, at unknown states. Where only its link to the dose could tell, nothing is decided."
             )
+        return unlinked
+
+    def inflows(self, piece: Piece) -> set[str]:
+        """Return the states of which no total is known in a piece: all of them while something flows in."""
+        return set() if piece.label not in self.flooded else set(self.system.states)
 
     def is_regular(self, piece: Piece, slot: int) -> bool:
         """Say whether a slot has a power series where a piece starts."""
@@ -247,8 +309,10 @@ def followed(tape: Tape, piece: Piece, slots: Collection[int]) -> set[int]:
     return reached
 
 
-def design_of(system: System, experiments: Sequence[Experiment] | None, known: Collection[str]) -> Design:
-    """Write the experiments on a system.
+def design_of(
+    system: System, experiments: Sequence[Experiment] | None, known: Collection[str], squares: bool = False
+) -> Design:
+    """Write the experiments on a system; `squares` makes squares of powers that are not whole.
 
     Raises
     ------
@@ -257,10 +321,10 @@ def design_of(system: System, experiments: Sequence[Experiment] | None, known: C
     """
     refuse(system, known)
     arms = checked(experiments, system)
-    writer = Writer(system, frozenset(known))
+    writer = Writer(system, frozenset(known), Tape(squares))
     for experiment in arms:
         writer.experiment(experiment)
-    writer.regular()
+    unlinked = writer.regular()
     if any(instruction[0] == "choose" for instruction in writer.tape.instructions):
         writer.conditions.append(
             "The system chooses between formulas (switch, max, min, abs): the verdict is that of the side on which each "
@@ -271,8 +335,13 @@ def design_of(system: System, experiments: Sequence[Experiment] | None, known: C
     unknowns = (*writer.parameters, *dict.fromkeys(writer.starts))
     return Design(
         system, arms, writer.tape, writer.pieces, (*unknowns, *writer.later), len(unknowns), writer.others,
-        tuple(dict.fromkeys(writer.conditions)),
-    )
+        tuple(dict.fromkeys(writer.conditions)), unlinked,
+        frozenset(
+            instruction[1]
+            for slot in writer.tape.needed(writer.tape.exponents)
+            if (instruction := writer.tape.instructions[slot])[0] == "unknown"
+        ),
+    )  # fmt: skip
 
 
 def reached_of(writer: Writer) -> list[tuple]:

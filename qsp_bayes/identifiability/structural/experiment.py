@@ -11,7 +11,7 @@ from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems import System
 from qsp_bayes.systems.declarations import frozen
 
-STARTS = ("system", "unknown", "known")
+STARTS = ("system", "steady", "unknown", "known")
 INPUTS = ("constant", "varying")
 
 
@@ -25,9 +25,9 @@ class Experiment:
         Known amount given into each compartment when the experiment starts.
     outputs : sequence of str, optional
         What is observed: outputs, states or expressions of the system; all outputs where left out.
-    initial : {"system", "unknown", "known"} or mapping of str to one of these or a number
-        How the states start, before the dose: as the system says (0 where it says nothing), at unknown values, or at
-        known ones. States that a mapping leaves out start as the system says.
+    initial : {"system", "steady", "unknown", "known"} or mapping of str to one of these or a number
+        How the states start, before the dose: as the system says (0 where it says nothing), at rest (solved for without
+        drug), at unknown values, or at known ones. States that a mapping leaves out start as the system says.
     rates, durations : mapping of str to float
         Known infusion rate or duration by compartment; a dose without either is a bolus, or takes the rate or duration
         that the system models.

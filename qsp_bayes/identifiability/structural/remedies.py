@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
+from math import comb
 
 import numpy as np
 
 from qsp_bayes.identifiability.structural.jacobian import Jacobian
-from qsp_bayes.identifiability.structural.modular import null_space, rank
+from qsp_bayes.identifiability.structural.modular import null_space, rank, reduced
 
 MOST = 6
 TRIED = 2000
@@ -50,15 +51,14 @@ def remedies(jacobian: Jacobian, check: Jacobian, names: Sequence[str], open_: S
     if not open_:
         return Remedies()
     nulls = [(j.null(), j.prime) for j in (jacobian, check)]
-    fix = tuple(
-        islice(
-            (
-                tuple(names[k] for k in chosen)
-                for chosen in islice(combinations(open_, rank(nulls[0][0][:, open_], nulls[0][1])), TRIED)
-                if all(rank(null[:, chosen], p) == rank(null[:, open_], p) for null, p in nulls)
-            ),
-            MOST,
-        )
+    size = rank(nulls[0][0][:, open_], nulls[0][1])
+    fix = islice(
+        dict.fromkeys(
+            tuple(names[k] for k in chosen)
+            for chosen in candidates(nulls[0][0], nulls[0][1], open_, size)
+            if all(rank(null[:, chosen], p) == rank(null[:, open_], p) for null, p in nulls)
+        ),
+        MOST,
     )
     fix_for = {
         names[k]: tuple(names[j] for j in open_ if j != k and all(frees(null, p, [j], k) for null, p in nulls))
@@ -71,11 +71,21 @@ def remedies(jacobian: Jacobian, check: Jacobian, names: Sequence[str], open_: S
         if settled:
             observe[name] = settled
     return Remedies(
-        fix,
+        tuple(fix),
         observe,
         fix_for,
         {names[k]: tuple(name for name, settled in observe.items() if names[k] in settled) for k in open_},
     )
+
+
+def candidates(null: np.ndarray, prime: int, open_: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Return sets of parameters to try: all of the size that is needed, or where they are too many, some that do."""
+    if comb(len(open_), size) <= TRIED:
+        yield from map(list, combinations(open_, size))
+        return
+    for turn in range(len(open_)):
+        order = [*open_[turn:], *open_[:turn]]
+        yield sorted(order[pivot] for pivot in reduced(null[:, order], prime)[1])
 
 
 def frees(null: np.ndarray, prime: int, fixed: Sequence[int], wanted: int) -> bool:

@@ -13,6 +13,8 @@ from qsp_bayes.identifiability.structural.combinations import Symmetries
 from qsp_bayes.identifiability.structural.remedies import Remedies
 
 GLOBAL, LOCAL, NOT = "globally identifiable", "locally identifiable", "not identifiable"
+UNDECIDED = "not decided"
+RANK = {GLOBAL: 0, LOCAL: 2, UNDECIDED: 3, NOT: 4}
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,8 +27,8 @@ class StructuralIdentifiability:
         Name of the system.
     parameters : mapping of str to str
         Verdict on each parameter: "globally identifiable", "locally identifiable (n solutions)", "locally identifiable"
-        where it is not decided whether there are others, or "not identifiable". Solutions are counted over the complex
-        numbers, so that some of n may be negative or not real.
+        where it is not decided whether there are others, "not identifiable", or "not decided" (see `conditions`).
+        Solutions are counted over the complex numbers, so that some of n may be negative or not real.
     starts : mapping of str to str
         The same for unknown initial values.
     solutions : mapping of str to int or None
@@ -81,7 +83,7 @@ class StructuralIdentifiability:
     @property
     def identifiable(self) -> bool:
         """Whether data determine every parameter, at least locally."""
-        return NOT not in self.parameters.values()
+        return not {NOT, UNDECIDED} & set(self.parameters.values())
 
     def __getitem__(self, name: str) -> str:
         """Return the verdict on a parameter or an initial value."""
@@ -134,12 +136,12 @@ class StructuralIdentifiability:
         """Say the result in words."""
         said = []
         verdicts = {**self.parameters, **self.starts}
-        for verdict in dict.fromkeys(verdicts.values()):
+        for verdict in sorted(set(verdicts.values()), key=lambda verdict: (RANK.get(verdict, 1), verdict)):
             names = [name for name, other in verdicts.items() if other == verdict]
             undecided = "; whether globally is not decided" if verdict == LOCAL else ""
             said.append(f"{verdict}: {', '.join(names)}{undecided}")
         if self.combinations:
-            rest = "" if self.symmetries.complete else ", and more that is neither a product nor a sum"
+            rest = "" if self.symmetries.complete else ", and perhaps more that is neither a product nor a sum"
             said.append(f"known together: {', '.join(self.combinations)}{rest}")
         elif not self.symmetries.complete:
             groups = "; ".join(", ".join(group) for group in self.symmetries.together)

@@ -27,10 +27,17 @@ class Tape:
     """Operations in the order in which they are done; equal ones are written once.
 
     Leaves are ``("unknown", name)``, ``("known", name)``, ``("state", name)``, ``("varying", name)`` and ``("time", when)``.
-    Choices (`switch`, maximum, ...) are kept, and taken where the values are known: see `start.Choices`.
+    Choices (`switch`, maximum, ...) are kept, and taken where the values are known: see `choices.Choices`.
+
+    Parameters
+    ----------
+    squares : bool
+        Whether powers that are not whole are written as squares, which have a power series where their base is 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, squares: bool = False) -> None:
+        self.squares = squares
+        self.exponents: set[int] = set()
         self.instructions: list[Instruction] = []
         self.slots: dict[Instruction, int] = {}
         self.moving: list[bool] = []
@@ -78,6 +85,9 @@ class Tape:
     def power(self, base: int, exponent: int) -> int:
         """Write a power: products where the exponent is whole, a root where it is 1/2, else exp(exponent log(base))."""
         number = self.value(exponent)
+        if number is None or number.denominator not in (1, 2):
+            self.exponents.add(exponent)
+            number = Fraction(2) if self.squares else number
         if number is not None and number.denominator == 1 and abs(number) <= 64:
             result, square, left = self.number(1), base, abs(int(number))
             while left:
