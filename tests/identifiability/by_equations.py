@@ -25,9 +25,7 @@ def formula(text: str):
     return quantity(parse_formula(text))
 
 
-def system_of(
-    equations, observed, parameters, inputs=(), start=None, doses=None, name="case"
-) -> System:
+def system_of(equations, observed, parameters, inputs=(), start=None, doses=None, name="case") -> System:
     """Build a system without units: one process for each derivative."""
     derivatives = dict(sides(line, "' =") for line in equations)
     return System(
@@ -56,7 +54,9 @@ class Case:
 
     @cached_property
     def system(self) -> System:
-        start = {x: text for x, text in self.facts.get("start", {}).items() if text not in ("known", "unknown")}
+        start = {
+            x: text for x, text in self.facts.get("start", {}).items() if text not in ("known", "unknown")
+        }
         return system_of(
             self.facts["equations"], self.facts["observed"], self.facts["parameters"],
             self.facts.get("inputs", ()), start, {arm["into"]: arm.get("share") for arm in self.arms}, self.name,

@@ -12,12 +12,18 @@ from qsp_bayes.identifiability.structural.experiment import Experiment, experime
 from qsp_bayes.identifiability.structural.jacobian import Jacobian, identified, jacobian
 from qsp_bayes.identifiability.structural.modular import PRIMES
 from qsp_bayes.identifiability.structural.remedies import remedies
-from qsp_bayes.identifiability.structural.result import GLOBAL, LOCAL, NOT, UNDECIDED, StructuralIdentifiability
+from qsp_bayes.identifiability.structural.result import (
+    GLOBAL,
+    LOCAL,
+    NOT,
+    UNDECIDED,
+    StructuralIdentifiability,
+)
 from qsp_bayes.identifiability.structural.solutions import solutions
 from qsp_bayes.systems import System
 
 MARGIN = 6
-"""Coefficients beyond as many as there are unknowns and states; the rank must have settled this many before the last."""
+"""Coefficients beyond as many as there are unknowns and states; the rank must have settled so many before the last."""
 
 
 def structural_identifiability(
@@ -41,7 +47,7 @@ def structural_identifiability(
     ----------
     system : System
     experiments : sequence of Experiment or Study, optional
-        The arms, which share the parameters; those of a study (see `experiments_of`); or, left out, one dose of 100 into
+        The arms, which share the parameters, or those of a study (see `experiments_of`). Left out, one dose of 100 into
         the compartment that the system declares first, with all outputs observed.
     known : collection of str
         Parameters that are known from elsewhere.
@@ -68,9 +74,10 @@ def structural_identifiability(
       response to each dose the same, and a repeated dose or the end of an infusion adds nothing.
     - A lag time and the duration of an input show in data as the times of a change, and count as known where the change
       reaches something observed.
-    - exp, log and powers that are not whole start at random values tied to the parameters by their derivatives. A power
-      of a state that starts at 0 has no power series there; see `conditions` of the result. It is then watched from a later time on, and with
-      squares in place of its powers: what only the second determines is "not decided".
+    - exp, log and powers that are not whole start at random values tied to the parameters by their derivatives, and
+      independent of each other where their arguments differ. A power of a state that starts at 0 has no power series
+      there. It is watched from a later time on, and with squares in place of its powers: what only the second
+      determines is "not decided" (see `conditions` of the result).
     - Real data are finite and have error: what is structurally identifiable may still be practically unknown. Between
       individuals a parameter may vary, and the population then tells more than one individual does.
 
@@ -97,6 +104,7 @@ def structural_identifiability(
       not identifiable: F, CL, Vc
       known together: CL/F, Vc/F
       to know all parameters, fix F or CL or Vc
+      observing depot would determine F, CL, Vc
       observing central would determine F, CL, Vc
 
     An intravenous arm determines all of them:
@@ -154,7 +162,7 @@ def undecided(
 ) -> list[str]:
     """Return the unknowns that might be identifiable through a start that has no power series.
 
-    With squares in place of its powers the start has one. What data leave open even then, knowing the exponents, is open.
+    With squares in place of its powers the start has one. What is open even then, with known exponents, is open.
     """
     names = design.unknowns[: design.asked]
     if not design.unlinked or not open_:

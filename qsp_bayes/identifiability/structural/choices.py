@@ -79,7 +79,9 @@ class Choices:
         values = [self.value(a) for a in arguments]
         if any(value is None for value in values):
             return None
-        return ARITHMETIC[kind](*values) if kind in ARITHMETIC else float(getattr(cmath, kind)(values[0]).real)
+        return (
+            ARITHMETIC[kind](*values) if kind in ARITHMETIC else float(getattr(cmath, kind)(values[0]).real)
+        )
 
 
 def root_of(square: Any) -> Any:

@@ -93,7 +93,9 @@ def symmetries(
     checked = known_directions(check, len(names))[:, columns]
     products = constants([k * v % prime for k, v in zip(known, values, strict=True)], prime)
     sums = constants(known, prime)
-    products = [row for row in products if holds(row, checked * check.values[columns] % check.prime, check.prime)]
+    products = [
+        row for row in products if holds(row, checked * check.values[columns] % check.prime, check.prime)
+    ]
     sums = [row for row in sums if sum(map(bool, row)) > 1 and holds(row, checked, check.prime)]
     gradients = np.array(
         [*([int(e) * int(i) % prime for e, i in zip(whole(row), inverses[0], strict=True)] for row in products),
@@ -103,7 +105,10 @@ def symmetries(
     scalings = constants([n * i % prime for n, i in zip(null, inverses, strict=True)], prime)
     shifts = constants(null, prime)
     return Symmetries(
-        combinations=(*(product_text(row, labels) for row in products), *(sum_text(row, labels) for row in sums)),
+        combinations=(
+            *(product_text(row, labels) for row in products),
+            *(sum_text(row, labels) for row in sums),
+        ),
         scalings=tuple(named(row, labels) for row in scalings),
         shifts=tuple(named(row, labels) for row in shifts),
         together=groups(null[0], labels, names),
@@ -137,7 +142,8 @@ def product_text(row: Sequence[Fraction], labels: Sequence[str]) -> str:
     >>> product_text([Fraction(1), Fraction(2), Fraction(-1)], ["CL", "k", "F"])
     'CL*k^2/F'
     """
-    above, below = [], []
+    above: list[str] = []
+    below: list[str] = []
     for label, power in zip(labels, whole(row), strict=True):
         if power:
             text = label if abs(power) == 1 else f"{label}^{abs(power)}"

@@ -209,7 +209,12 @@ class Writer:
         self.others.append(others)
 
     def again(
-        self, experiment: Experiment, when: str, routes: Sequence[Route], moved: Slots, touched: Collection[str]
+        self,
+        experiment: Experiment,
+        when: str,
+        routes: Sequence[Route],
+        moved: Slots,
+        touched: Collection[str],
     ) -> None:
         """Write what is seen before and after a later event, from states that nobody knows."""
         start = self.unknown_states(f"{when}, {experiment.name}", moved, touched)
@@ -269,14 +274,14 @@ class Writer:
             later = Piece(f"{piece.label}, later", start, piece.derivative, piece.watched)
             if not all(self.is_regular(later, slot) for slot in later.watched.values()):
                 raise MechanismError(
-                    f"system {self.system.name!r}: {', '.join(lost)} has no power series at any time of {piece.label!r}. "
-                    "Look for a division by 0, or a logarithm of 0, in what it rests on."
+                    f"system {self.system.name!r}: {', '.join(lost)} has no power series at any time of "
+                    f"{piece.label!r}. Look for a division by 0, or a logarithm of 0, in what it rests on."
                 )
             self.pieces.append(later)
             self.others.append({})
             self.conditions.append(
-                f"{', '.join(lost)} has no power series where {piece.label!r} starts (a power of 0): it is watched from a "
-                "later time on, at unknown states. Where only its link to the dose could tell, nothing is decided."
+                f"{', '.join(lost)} has no power series where {piece.label!r} starts (a power of 0): it is watched "
+                "from a later time on, at unknown states. What only its link to the dose could tell is not decided."
             )
         return unlinked
 
@@ -288,7 +293,7 @@ class Writer:
         """Say whether a slot has a power series where a piece starts."""
         for seed in range(40):
             try:
-                observed(self.tape, piece, Point(PRIMES[0], (), seed), 0, {"": slot})
+                observed(self.tape, piece, Point(PRIMES[0], (), seed), 0, [slot])
             except SingularStart:
                 return False
             except UnluckyPoint:
@@ -327,11 +332,13 @@ def design_of(
     unlinked = writer.regular()
     if any(instruction[0] == "choose" for instruction in writer.tape.instructions):
         writer.conditions.append(
-            "The system chooses between formulas (switch, max, min, abs): the verdict is that of the side on which each "
-            "piece starts."
+            "The system chooses between formulas (switch, max, min, abs): the verdict is that of the side on which "
+            "each piece starts."
         )
     if any(instruction[0] == "time" for instruction in reached_of(writer)):
-        writer.conditions.append("Rates depend on time: an experiment starts at a known time that is not special.")
+        writer.conditions.append(
+            "Rates depend on time: an experiment starts at a known time that is not special."
+        )
     unknowns = (*writer.parameters, *dict.fromkeys(writer.starts))
     return Design(
         system, arms, writer.tape, writer.pieces, (*unknowns, *writer.later), len(unknowns), writer.others,
@@ -362,10 +369,14 @@ def refuse(system: System, known: Collection[str]) -> None:
     symbolic = system.symbolic()
     for kind, found, why in (
         ("switches", symbolic.switches, "a rate that jumps at a crossing has no power series there"),
-        ("releases", symbolic.releases, "a profile such as Weibull's or the gamma has no power series at the dose"),
+        (
+            "releases",
+            symbolic.releases,
+            "a profile such as Weibull's or the gamma has no power series at the dose",
+        ),
     ):
         if found:
             raise MechanismError(
-                f"system {system.name!r} has {kind} ({', '.join(found)}): {why}, so its structural identifiability is not "
-                "decided here. Ask for the system without them, or judge the fit (profiles, prior against posterior)."
+                f"system {system.name!r} has {kind} ({', '.join(found)}): {why}, so its structural identifiability "
+                "is not decided here. Ask for the system without them, or judge the fit (prior against posterior)."
             )

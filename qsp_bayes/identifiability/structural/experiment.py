@@ -112,8 +112,8 @@ def experiments_of(study: Study, system: System) -> list[Experiment]:
     >>> import qsp_bayes as qb
     >>> for arm in experiments_of(qb.load_dataset("theophylline"), qb.one_compartment(absorption="first-order")):
     ...     print(arm.name, dict(arm.doses), arm.outputs)
-    depot, smallest dose {'depot': 3.1} ('Cc',)
-    depot, largest dose {'depot': 5.86} ('Cc',)
+    depot, smallest dose {'depot': 267.84} ('Cc',)
+    depot, largest dose {'depot': 320.65} ('Cc',)
     """
     amounts: dict[tuple, list[float]] = {}
     for _, records in study.records.groupby("ID", sort=False):
@@ -121,12 +121,16 @@ def experiments_of(study: Study, system: System) -> list[Experiment]:
             amounts.setdefault(arm, []).append(amount)
     if not amounts:
         raise MechanismError(
-            f"study {study.name!r} observes {', '.join(study.outputs) or 'nothing'}, of which system {system.name!r} has "
-            f"none: it has {', '.join(system.outputs)}. Name the outputs at reading (outputs={{2: 'Cc'}})."
+            f"study {study.name!r} observes {', '.join(study.outputs) or 'nothing'}, of which system {system.name!r} "
+            f"has none: it has {', '.join(system.outputs)}. Name the outputs at reading (outputs={{2: 'Cc'}})."
         )
     experiments = []
     for arm, given in amounts.items():
-        levels = {"smallest dose": min(given), "largest dose": max(given)} if min(given) < max(given) else {"": given[0]}
+        levels = (
+            {"smallest dose": min(given), "largest dose": max(given)}
+            if min(given) < max(given)
+            else {"": given[0]}
+        )
         experiments += [experiment_of(arm, amount, level) for level, amount in levels.items()]
     return experiments
 
@@ -187,7 +191,9 @@ def checked(experiments: Sequence[Experiment] | None, system: System) -> list[Ex
         first = next(iter(system.doses), None)
         experiments = [Experiment({first: 100.0} if first else {})]
     if not experiments:
-        raise MechanismError("there are no experiments. Give at least one, such as Experiment({'depot': 100}).")
+        raise MechanismError(
+            "there are no experiments. Give at least one, such as Experiment({'depot': 100})."
+        )
     checked = []
     for number, experiment in enumerate(experiments, start=1):
         name = experiment.name or ("" if len(experiments) == 1 else f"experiment {number}")
@@ -209,8 +215,14 @@ def checked(experiments: Sequence[Experiment] | None, system: System) -> list[Ex
         kinds = {each: "varying" if each in system.interpolated else "constant" for each in system.inputs}
         checked.append(
             Experiment(
-                experiment.doses, outputs, initial, experiment.rates, experiment.durations,
-                kinds | dict(experiment.inputs), experiment.repeated, name,
+                experiment.doses,
+                outputs,
+                initial,
+                experiment.rates,
+                experiment.durations,
+                kinds | dict(experiment.inputs),
+                experiment.repeated,
+                name,
             )
         )
     return checked

@@ -106,9 +106,7 @@ class Basis:
             if not any(divides(other, common) for other in kept):
                 kept[common] = k
         for common, k in kept.items():
-            coprime = any(
-                c == common and not any(map(min, lead, self.leading[j])) for j, c in least.items()
-            )
+            coprime = any(c == common and not any(map(min, lead, self.leading[j])) for j, c in least.items())
             if not coprime:
                 self.pairs.append((self.key(common), common, k, new))
         heapq.heapify(self.pairs)
@@ -170,9 +168,7 @@ class Basis:
             found.append(monomial)
             # Each monomial is reached once: exponents grow from the last variable that has one on.
             last = max((at for at in range(width) if monomial[at]), default=0)
-            frontier += [
-                monomial[:at] + (monomial[at] + 1,) + monomial[at + 1 :] for at in range(last, width)
-            ]
+            frontier += [(*monomial[:at], monomial[at] + 1, *monomial[at + 1 :]) for at in range(last, width)]
         return found
 
 
@@ -217,7 +213,9 @@ def distinct_values(
     try:
         basis.fill(equations)
     except TimeIsUp as error:
-        raise TimeIsUp({name: 1 for name, at in wanted.items() if at in used and basis.settles(used.index(at))}) from error
+        raise TimeIsUp(
+            {name: 1 for name, at in wanted.items() if at in used and basis.settles(used.index(at))}
+        ) from error
     index = {monomial: k for k, monomial in enumerate(basis.standard(width))}
     counts = {}
     for name, at in wanted.items():

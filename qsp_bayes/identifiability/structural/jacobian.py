@@ -79,14 +79,13 @@ def at_point(design: Design, point: Point, order: int, others: bool) -> Jacobian
     rows, orders = [np.zeros((0, len(design.unknowns)), np.int64)], [np.zeros(0, np.int64)]
     added: dict[str, list[np.ndarray]] = {}
     for piece, rest in zip(design.pieces, design.others, strict=True):
-        more = {("other", name): slot for name, slot in rest.items()} if others else {}
-        seen = {("seen", name): slot for name, slot in piece.watched.items()}
-        for (kind, name), series in observed(design.tape, piece, point, order, {**seen, **more}).items():
-            if kind == "seen":
-                rows.append(series[:, 1:])
-                orders.append(np.arange(len(series)))
-            else:
-                added.setdefault(name, []).append(series[:, 1:])
+        slots = [*piece.watched.values(), *(rest.values() if others else ())]
+        found = observed(design.tape, piece, point, order, slots)
+        for slot in piece.watched.values():
+            rows.append(found[slot][:, 1:])
+            orders.append(np.arange(len(found[slot])))
+        for name, slot in rest.items() if others else ():
+            added.setdefault(name, []).append(found[slot][:, 1:])
     values = np.array([point.value(name) for name in design.unknowns], np.int64)
     return Jacobian(
         point.prime,

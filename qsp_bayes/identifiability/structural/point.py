@@ -18,7 +18,7 @@ class UnluckyPoint(Exception):
 
 @dataclass(eq=False)
 class Point:
-    """Values of the unknowns, drawn when first asked for, as are the values of functions such as exp at the start.
+    """Values of the unknowns; those of what is known, and of functions such as exp, are drawn when first asked for.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class Point:
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng([self.prime, self.seed])
+        for name in self.unknowns:
+            self.value(name)
         self.column = {name: k for k, name in enumerate(self.unknowns, start=1)}
 
     @property

@@ -50,7 +50,7 @@ class Ring:
     def variable(self, name: str) -> Polynomial:
         """Return a variable."""
         at = self.position[name]
-        return {self.one[:at] + (1,) + self.one[at + 1 :]: 1}
+        return {(*self.one[:at], 1, *self.one[at + 1 :]): 1}
 
     def add(self, first: Polynomial, second: Polynomial, factor: int = 1) -> Polynomial:
         """Return the first polynomial and a multiple of the second."""

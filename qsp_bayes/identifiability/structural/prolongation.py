@@ -40,7 +40,7 @@ class Prolongation:
     def __init__(self, design: Design, rational: Rational, piece: Piece, number: int, order: int) -> None:
         self.tape, self.rational, self.piece = design.tape, rational, piece
         self.ring, self.number = rational.ring, number
-        self.true = observed(design.tape, piece, rational.point, order, piece.watched)
+        self.true = observed(design.tape, piece, rational.point, order, piece.watched.values())
         self.found: list[Polynomial] = []
         self.series: dict[int, list[Polynomial]] = {}
         self.inverse: dict[int, Polynomial] = {}
@@ -84,7 +84,7 @@ class Prolongation:
         if slot not in self.direct:
             return None
         name, factor, multiplied = self.direct[slot]
-        value = self.ring.number(int(self.true[name][order, 0]))
+        value = self.ring.number(int(self.true[self.piece.watched[name]][order, 0]))
         if factor is None:
             return value
         scale = self.rational.polynomial(factor)
@@ -112,14 +112,14 @@ class Prolongation:
                     slope = self.at(self.piece.derivative[name], k)
                     value = {m: v * inverse % ring.prime for m, v in slope.items()}
                     self.series[slot].append(self.settled(slot, k + 1, value))
-        for name, slot in self.piece.watched.items():
-            for k, row in enumerate(self.true[name]):
+        for slot in self.piece.watched.values():
+            for k, row in enumerate(self.true[slot]):
                 difference = ring.add(self.at(slot, k), ring.number(int(row[0])), -1)
                 if difference:
                     self.found.append(difference)
 
     def settled(self, slot: int, k: int, value: Polynomial) -> Polynomial:
-        """Return a coefficient as it goes on: as an output shows it, as a new variable where it is long, or as it is."""
+        """Return a coefficient as an output shows it, as a new variable where it is long, or as it is."""
         known = self.shown(slot, k)
         if known is None and len(value) <= LONGEST and all(sum(monomial) <= 2 for monomial in value):
             return value
@@ -144,7 +144,7 @@ class Prolongation:
                 first, second = (self.at(a, k) for a in arguments)
                 return ring.add(first, second, 1 if kind == "add" else -1)
             case "mul":
-                return self.convolved(*arguments, range(k + 1), k)
+                return self.convolved(arguments[0], arguments[1], range(k + 1), k)
             case "div":
                 above, below = arguments
                 if k == 0:
@@ -175,7 +175,7 @@ def substituted(
     """
     rest, known = list(equations), dict[int, int]()
     while True:
-        found = {}
+        found: dict[int, int] = {}
         for f in rest:
             variables = [m for m in f if any(m)]
             if len(variables) == 1 and sum(variables[0]) == 1:

@@ -32,7 +32,9 @@ class Rational:
         How many more variables the equations may need.
     """
 
-    def __init__(self, design: Design, point: Point, fixed: Collection[str], deadline: float, spare: int = 24) -> None:
+    def __init__(
+        self, design: Design, point: Point, fixed: Collection[str], deadline: float, spare: int = 24
+    ) -> None:
         tape = design.tape
         self.tape, self.point, self.fixed, self.deadline = tape, point, fixed, deadline
         self.free = [name for name in design.unknowns if name not in fixed]
@@ -103,11 +105,15 @@ class Rational:
         rest: Polynomial = {}
         for monomial, value in polynomial.items():
             present = [at for at in moving if monomial[at]]
-            if len(present) > 1 or any(monomial[at] > 1 for at in present) or any(monomial[at] for at in hidden):
+            if (
+                len(present) > 1
+                or any(monomial[at] > 1 for at in present)
+                or any(monomial[at] for at in hidden)
+            ):
                 raise NotRational
             if present:
                 at = present[0]
-                without = monomial[:at] + (0,) + monomial[at + 1 :]
+                without = (*monomial[:at], 0, *monomial[at + 1 :])
                 parts.setdefault(ring.names[at], {})[without] = value
             else:
                 rest[monomial] = value

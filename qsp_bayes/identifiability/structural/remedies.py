@@ -61,7 +61,9 @@ def remedies(jacobian: Jacobian, check: Jacobian, names: Sequence[str], open_: S
         MOST,
     )
     fix_for = {
-        names[k]: tuple(names[j] for j in open_ if j != k and all(frees(null, p, [j], k) for null, p in nulls))
+        names[k]: tuple(
+            names[j] for j in open_ if j != k and all(frees(null, p, [j], k) for null, p in nulls)
+        )
         for k in open_
     }
     observe = {}

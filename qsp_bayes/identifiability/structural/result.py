@@ -141,13 +141,17 @@ class StructuralIdentifiability:
             undecided = "; whether globally is not decided" if verdict == LOCAL else ""
             said.append(f"{verdict}: {', '.join(names)}{undecided}")
         if self.combinations:
-            rest = "" if self.symmetries.complete else ", and perhaps more that is neither a product nor a sum"
+            rest = (
+                "" if self.symmetries.complete else ", and perhaps more that is neither a product nor a sum"
+            )
             said.append(f"known together: {', '.join(self.combinations)}{rest}")
         elif not self.symmetries.complete:
             groups = "; ".join(", ".join(group) for group in self.symmetries.together)
             said.append(f"move together: {groups}")
         if self.remedies.fix:
-            said.append(f"to know all parameters, fix {' or '.join(' and '.join(s) for s in self.remedies.fix)}")
+            said.append(
+                f"to know all parameters, fix {' or '.join(' and '.join(s) for s in self.remedies.fix)}"
+            )
         for name, settled in self.remedies.observe.items():
             said.append(f"observing {name} would determine {', '.join(settled)}")
         return [*said, *self.conditions]

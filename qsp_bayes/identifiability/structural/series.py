@@ -9,7 +9,7 @@ equations, :math:`du = u\,df`, so that no unknown is added: an exponential of pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -43,7 +43,7 @@ class Piece:
 class Evaluation:
     """The values of a tape along one piece, order by order."""
 
-    def __init__(self, tape: Tape, piece: Piece, point: Point, order: int, watched: Sequence[int]) -> None:
+    def __init__(self, tape: Tape, piece: Piece, point: Point, order: int, watched: Collection[int]) -> None:
         self.tape, self.piece, self.point, self.order = tape, piece, point, order
         self.choices = Choices(tape, piece.start, point)
         self.live = self.closure(watched)
@@ -58,7 +58,7 @@ class Evaluation:
         self.moving = [slot for slot in self.live if tape.moving[slot] and slot not in self.states.values()]
         self.run()
 
-    def closure(self, watched: Sequence[int]) -> list[int]:
+    def closure(self, watched: Collection[int]) -> list[int]:
         """Return all slots that the watched ones need, through the states they follow."""
         wanted, size = set(watched), -1
         while size != len(wanted):
@@ -74,7 +74,11 @@ class Evaluation:
                 elif kind in ("sin", "cos"):
                     wanted.add(self.partner(slot))
         # Conditions have served their purpose once the options are taken.
-        return [s for s in sorted(wanted) if self.tape.instructions[s][0] not in ("compare", "and", "or", "invert")]
+        return [
+            s
+            for s in sorted(wanted)
+            if self.tape.instructions[s][0] not in ("compare", "and", "or", "invert")
+        ]
 
     def run(self) -> None:
         """Fill the series."""
@@ -130,7 +134,9 @@ class Evaluation:
                 return self.root(slot, a)
             case "log":
                 self.inverse[slot] = point.inverted(a)
-                return self.known_by_derivative(0 if a[0] == 1 else point.value(("log", int(a[0]))), a, self.inverse[slot])
+                return self.known_by_derivative(
+                    0 if a[0] == 1 else point.value(("log", int(a[0]))), a, self.inverse[slot]
+                )
             case "exp":
                 value = 1 if a[0] == 0 else point.value(("exp", int(a[0])))
                 return self.known_by_derivative(value, a, self.plain(value))
@@ -159,7 +165,9 @@ class Evaluation:
         value = residue(exact, p) if isinstance(exact, Fraction) else square_root(int(square[0]), p)
         if value is None:
             raise UnluckyPoint
-        self.inverse[slot] = self.point.inverted(2 * self.known_by_derivative(value, square, self.plain(pow(2 * value, -1, p))) % p)
+        self.inverse[slot] = self.point.inverted(
+            2 * self.known_by_derivative(value, square, self.plain(pow(2 * value, -1, p))) % p
+        )
         return self.known_by_derivative(value, square, self.plain(pow(2 * value, -1, p)))
 
     def circle(self, argument: int) -> tuple[int, int]:
@@ -189,7 +197,7 @@ class Evaluation:
             case "sub":
                 return (self.at(arguments[0], k) - self.at(arguments[1], k)) % p
             case "mul":
-                return self.product(*arguments, k)
+                return self.product(arguments[0], arguments[1], k)
             case "div":
                 above, below = arguments
                 rest = self.at(above, k)
@@ -229,19 +237,16 @@ class Evaluation:
 
 
 def observed(
-    tape: Tape, piece: Piece, point: Point, order: int, watched: Mapping[str, int]
-) -> dict[str, np.ndarray]:
-    """Return the series of what is watched in a piece, (order + 1, 1 + unknowns), value first.
+    tape: Tape, piece: Piece, point: Point, order: int, slots: Collection[int]
+) -> dict[int, np.ndarray]:
+    """Return the series of slots in a piece, (order + 1, 1 + unknowns), value first; one row of what does not move.
 
     Raises
     ------
     SingularStart
-        If something watched has no power series where the piece starts.
+        If one of them has no power series where the piece starts.
     UnluckyPoint
         If a root does not exist at this point.
     """
-    evaluation = Evaluation(tape, piece, point, order, list(watched.values()))
-    return {
-        name: evaluation.series[slot] if tape.moving[slot] else evaluation.series[slot][None]
-        for name, slot in watched.items()
-    }
+    series = Evaluation(tape, piece, point, order, slots).series
+    return {slot: series[slot] if tape.moving[slot] else series[slot][None] for slot in slots}

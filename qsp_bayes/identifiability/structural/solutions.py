@@ -30,7 +30,10 @@ def solutions(design: Design, jacobian: Jacobian, seconds: float) -> dict[str, i
         Without those that could not be decided in time, or whose equations are not rational.
     """
     null = jacobian.null()
-    fixed = {design.unknowns[k] for k in reduced(null, jacobian.prime)[1]}
+    # Divisors first: without them the equations are shorter.
+    divisors = divisors_of(design)
+    order = sorted(range(len(design.unknowns)), key=lambda k: design.unknowns[k] not in divisors)
+    fixed = {design.unknowns[order[k]] for k in reduced(null[:, order], jacobian.prime)[1]}
     wanted = [
         name for name, held in zip(design.unknowns, identified(null, design.asked), strict=False) if held
     ]
@@ -41,15 +44,26 @@ def solutions(design: Design, jacobian: Jacobian, seconds: float) -> dict[str, i
         pass
     # Orders of a free start that follow the one after the last needed are consequences of those before; a start that
     # the system states may be special, so that more than one value counts only if the next order does not change it.
-    order = jacobian.settled() + 1
+    last = jacobian.settled() + 1
     try:
-        first = counted(design, fixed, wanted, deadline, lambda r: prolongation.equations(design, r, order))
+        first = counted(design, fixed, wanted, deadline, lambda r: prolongation.equations(design, r, last))
         if all(count == 1 for count in first.values()):
             return first
-        again = counted(design, fixed, wanted, deadline, lambda r: prolongation.equations(design, r, order + 1))
+        again = counted(
+            design, fixed, wanted, deadline, lambda r: prolongation.equations(design, r, last + 1)
+        )
     except NotRational:
         return {}
     return {name: again[name] for name in again if again[name] in (1, first.get(name))}
+
+
+def divisors_of(design: Design) -> set[str]:
+    """Return the unknowns that something is divided by."""
+    tape = design.tape
+    below = [instruction[2] for instruction in tape.instructions if instruction[0] == "div"]
+    return {
+        tape.instructions[slot][1] for slot in tape.needed(below) if tape.instructions[slot][0] == "unknown"
+    }
 
 
 def counted(
@@ -71,7 +85,11 @@ def counted(
     missing: Mapping[str, int] = {name: at for name, at in positions.items() if name not in counts}
     auxiliary = len(rational.free) + len(rational.leaves)
     try:
-        counts |= distinct_values(rest, missing, PRIMES[0], deadline - time.monotonic(), auxiliary) if missing else {}
+        counts |= (
+            distinct_values(rest, missing, PRIMES[0], deadline - time.monotonic(), auxiliary)
+            if missing
+            else {}
+        )
     except Endless:
         pass
     except TimeIsUp as partial:

@@ -49,21 +49,21 @@ def vanishes(tape: Tape, states: Sequence[str], slot: int) -> bool:
     piece = Piece("", start, dict.fromkeys(states, tape.number(0)))
     for seed in range(40):
         try:
-            series = observed(tape, piece, Point(PRIMES[0], (), seed), 0, {"": slot})
+            series = observed(tape, piece, Point(PRIMES[0], (), seed), 0, [slot])
         except SingularStart:
             return False
         except UnluckyPoint:
             continue
-        return not series[""][0, 0]
+        return not series[slot][0, 0]
     return False
 
 
-def is_alone(
-    tape: Tape, states: Sequence[str], rates: Rates, solved: Mapping[str, int], state: str
-) -> bool:
+def is_alone(tape: Tape, states: Sequence[str], rates: Rates, solved: Mapping[str, int], state: str) -> bool:
     """Say whether the derivative of a state depends on no other state that is still to be solved for."""
     slot = rates({s: solved.get(s, tape.slot("state", s)) for s in states})[state]
-    return {tape.instructions[k][1] for k in tape.needed([slot]) if tape.instructions[k][0] == "state"} <= {state}
+    return {tape.instructions[k][1] for k in tape.needed([slot]) if tape.instructions[k][0] == "state"} <= {
+        state
+    }
 
 
 def solution(
@@ -93,13 +93,15 @@ def solution(
                 f"{where}: the steady state of {', '.join(group)} solves equations that are not linear. Write it as "
                 "`initial` of the system, or take initial='unknown'."
             )
-    matrix = [[column[row] for column in columns] + [tape.slot("sub", zero, rest[row])] for row in range(len(group))]
+    matrix = [
+        [column[row] for column in columns] + [tape.slot("sub", zero, rest[row])] for row in range(len(group))
+    ]
     for k in range(len(group)):
         pivot = next((r for r in range(k, len(group)) if not vanishes(tape, states, matrix[r][k])), None)
         if pivot is None:
             raise MechanismError(
-                f"{where}: {', '.join(group)} have no steady state of their own: nothing leaves them, or their total is "
-                "fixed. Write their start as `initial` of the system."
+                f"{where}: {', '.join(group)} have no steady state of their own: nothing leaves them, or their total "
+                "is fixed. Write their start as `initial` of the system."
             )
         matrix[k], matrix[pivot] = matrix[pivot], matrix[k]
         matrix[k] = [tape.slot("div", value, matrix[k][k]) for value in matrix[k]]
@@ -107,6 +109,7 @@ def solution(
             if r != k and not vanishes(tape, states, matrix[r][k]):
                 factor = matrix[r][k]
                 matrix[r] = [
-                    tape.slot("sub", a, tape.mul(factor, b)) for a, b in zip(matrix[r], matrix[k], strict=True)
+                    tape.slot("sub", a, tape.mul(factor, b))
+                    for a, b in zip(matrix[r], matrix[k], strict=True)
                 ]
     return {s: matrix[k][-1] for k, s in enumerate(group)}

@@ -26,7 +26,8 @@ Instruction = tuple[Any, ...]
 class Tape:
     """Operations in the order in which they are done; equal ones are written once.
 
-    Leaves are ``("unknown", name)``, ``("known", name)``, ``("state", name)``, ``("varying", name)`` and ``("time", when)``.
+    Leaves are ``("unknown", name)``, ``("known", name)``, ``("state", name)``, ``("varying", name)`` and
+    ``("time", when)``.
     Choices (`switch`, maximum, ...) are kept, and taken where the values are known: see `choices.Choices`.
 
     Parameters
@@ -164,7 +165,9 @@ class Tape:
             case "sin" | "cos":
                 return {each: self.slot(each, first) for each in ("sin", "cos")}[name]
             case "abs":
-                return self.choice(">=", (first, self.number(0)), (first, self.slot("sub", self.number(0), first)))
+                return self.choice(
+                    ">=", (first, self.number(0)), (first, self.slot("sub", self.number(0), first))
+                )
             case "log10":
                 return self.mul(self.slot("known", "1/log(10)"), self.slot("log", first))
             case "expm1":
@@ -176,19 +179,18 @@ class Tape:
                 return self.slot("div", grown, self.add(one, grown))
             case "log1pexp":
                 return self.slot("log", self.add(one, self.slot("exp", first)))
-            case "tanh":
-                grown = self.slot("exp", self.add(first, first))
-                return self.slot("div", self.slot("sub", grown, one), self.add(grown, one))
-            case "cosh" | "sinh":
+            case "cosh" | "sinh" | "tanh":
                 grown = self.slot("exp", first)
                 fallen = self.slot("div", one, grown)
-                total = self.slot("add" if name == "cosh" else "sub", grown, fallen)
-                return self.mul(self.number(Fraction(1, 2)), total)
+                total, difference = self.add(grown, fallen), self.slot("sub", grown, fallen)
+                if name == "tanh":
+                    return self.slot("div", difference, total)
+                return self.mul(self.number(Fraction(1, 2)), total if name == "cosh" else difference)
             case "and" | "or" | "invert":
                 return self.slot(name, *arguments)
         raise MechanismError(
-            f"{where} uses {name!r}, which exact arithmetic of power series does not have. Write it with + - * / powers, "
-            "exp, log, sin and cos, or give it to the system as an input."
+            f"{where} uses {name!r}, which exact arithmetic of power series does not have. Write it with + - * /, "
+            "powers, exp, log, sin and cos, or give it to the system as an input."
         )
 
     def needed(self, slots: Iterable[int], taken: Mapping[int, int] | None = None) -> list[int]:

@@ -137,9 +137,7 @@ def reach(begin: set[str], steps: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
-def determinant(
-    rational: Rational, matrix: Mapping[str, Vector], block: Sequence[str]
-) -> list[Polynomial]:
+def determinant(rational: Rational, matrix: Mapping[str, Vector], block: Sequence[str]) -> list[Polynomial]:
     """Return the coefficients of det(sI - A), lowest first, group by group of states that exchange."""
     ring = rational.ring
     steps = {row: {c for c in matrix[row] if c in block} for row in block}
@@ -182,9 +180,7 @@ def characteristic(
         inverse = pow(k, -1, ring.prime)
         last = {m: -v * inverse % ring.prime for m, v in trace.items()}
         coefficients.append(last)
-        power = {
-            row: product[row] | {row: ring.add(product[row].get(row, {}), last)} for row in group
-        }
+        power = {row: product[row] | {row: ring.add(product[row].get(row, {}), last)} for row in group}
     return coefficients[::-1]
 
 
