@@ -70,7 +70,13 @@ from qsp_bayes.errors import (
     SolverError,
     UnitsError,
 )
-from qsp_bayes.identifiability import contraction
+from qsp_bayes.identifiability import (
+    Experiment,
+    StructuralIdentifiability,
+    contraction,
+    experiments_of,
+    structural_identifiability,
+)
 from qsp_bayes.models import (
     CAO_2013,
     DAVDA_2014,
@@ -206,6 +212,7 @@ __all__ = [
     "DoseInto",
     "Drug",
     "Example",
+    "Experiment",
     "Figure",
     "FirstInHuman",
     "Gamma",
@@ -234,6 +241,7 @@ __all__ = [
     "SolverError",
     "Source",
     "Species",
+    "StructuralIdentifiability",
     "StudentT",
     "Study",
     "Subjects",
@@ -261,6 +269,7 @@ __all__ = [
     "effect_compartment",
     "enterohepatic",
     "enzyme_kinetics",
+    "experiments_of",
     "feedback_response",
     "first_in_human",
     "fraction_within",
@@ -328,6 +337,7 @@ __all__ = [
     "soluble_tmdd",
     "solver_check",
     "steady_state_volume",
+    "structural_identifiability",
     "three_compartment",
     "time_above",
     "time_below",

@@ -2,5 +2,19 @@
 
 from qsp_bayes.identifiability.contraction import Contraction, contraction
 from qsp_bayes.identifiability.expected_information import expected_information
+from qsp_bayes.identifiability.structural import (
+    Experiment,
+    StructuralIdentifiability,
+    experiments_of,
+    structural_identifiability,
+)
 
-__all__ = ["Contraction", "contraction", "expected_information"]
+__all__ = [
+    "Contraction",
+    "Experiment",
+    "StructuralIdentifiability",
+    "contraction",
+    "expected_information",
+    "experiments_of",
+    "structural_identifiability",
+]
