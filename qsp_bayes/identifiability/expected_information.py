@@ -130,8 +130,10 @@ def summarise(names: list[str], informations: np.ndarray, prior_sd: np.ndarray) 
     )
 
 
-def standard_errors(information: np.ndarray) -> np.ndarray:
+def standard_errors(information: np.ndarray, noise: float = 1e-9) -> np.ndarray:
     """Give standard errors of maximum likelihood; infinite for what lies in a direction without information.
+
+    Eigenvalues of the scaled information below the share `noise` of the largest count as none.
 
     Examples
     --------
@@ -140,7 +142,7 @@ def standard_errors(information: np.ndarray) -> np.ndarray:
     """
     size = np.sqrt(np.where(np.diag(information) > 0, np.diag(information), 1.0))
     values, vectors = np.linalg.eigh(information / np.outer(size, size))
-    known = values > 1e-9 * max(values.max(), 1.0)
+    known = values > noise * max(values.max(), 1.0)
     variance = (vectors[:, known] ** 2 / values[known]).sum(axis=1)
     unknown = (vectors[:, ~known] ** 2).sum(axis=1) > 1e-6
     return np.where(unknown, np.inf, np.sqrt(variance) / size)
@@ -171,12 +173,8 @@ class Population:
     @classmethod
     def of(cls, calibration: Calibration, study: Study) -> Population:
         """Build the model of the design of a study, in which observations are still to be made."""
-        individual = tuple(
-            replace_centred(part) if isinstance(part, IIV) and part.centred else part
-            for part in calibration.individual
-        )
         plan = planned(study)
-        model = replace(calibration, individual=individual).build(plan)
+        model = uncentred(calibration).build(plan)
         outputs = list(calibration.error)
         observed = [model[f"DV_{output}"] for output in outputs]
         free = [variable for variable in model.free_RVs if variable not in observed]
@@ -306,9 +304,13 @@ def information_scale(law: list[Any]) -> Any:
     return sigma * pm.math.sqrt((nu + 3) / (nu + 1))
 
 
-def replace_centred(part: IIV) -> IIV:
-    """Give the same variability with standard normal effects."""
-    return IIV(*part.parameters, correlated=part.correlated)
+def uncentred(calibration: Calibration) -> Calibration:
+    """Give the same calibration with standard normal effects."""
+    individual = [
+        IIV(*part.parameters, correlated=part.correlated) if isinstance(part, IIV) and part.centred else part
+        for part in calibration.individual
+    ]
+    return replace(calibration, individual=individual)
 
 
 def planned(study: Study) -> Study:
