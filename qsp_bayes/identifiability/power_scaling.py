@@ -21,9 +21,10 @@ GRID = 512
 def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dataset:
     r"""Tell what the posterior of each population variable owes to the priors and to parts of the data.
 
-    A part with log density :math:`\ell_s` (all priors of the population, the likelihood, that of an output, or a subject:
-    the likelihood of its observations and the density of its own effects) is raised to the power :math:`\alpha`; the
-    posterior draws are reweighted by the Pareto-smoothed :math:`(\alpha - 1)`-th power.
+    A part with log density :math:`\ell_s` is raised to the power :math:`\alpha`: all priors of the population; the data;
+    the observations of an output; a subject. A subject stands for the density of its observations and of its own
+    effects, which together play the role of its likelihood with the effects integrated out, and the data for all
+    subjects. The posterior draws are reweighted by the Pareto-smoothed :math:`(\alpha - 1)`-th power.
 
     - *Sensitivity* is how far the distribution moves with :math:`\log_2 \alpha` (cumulative Jensen-Shannon distance).
     - *Pull* is the derivative of the mean in standard deviations, :math:`\operatorname{cov}(\theta, \ell_s) /
@@ -85,7 +86,7 @@ def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dat
     scaled = {name: natural_scale(values, prior[name]) for name, values in posterior.items()}
     parts = {
         "priors": summed(log_prior[names]),
-        "data": summed(fit["log_likelihood"].to_dataset()),
+        "data": summed(fit["log_likelihood"].to_dataset()) + summed(log_prior.drop_vars(names)),
         **{("output", name): part for name, part in of_outputs(fit).items()},
         **{("subject", name): part for name, part in of_subjects(fit).items()},
     }
@@ -161,7 +162,7 @@ def natural_scale(values: xr.DataArray, prior: xr.DataArray) -> xr.DataArray:
 
 def summed(dataset: xr.Dataset) -> xr.DataArray:
     """Add up log densities over everything but chains and draws."""
-    return sum(values.sum([dim for dim in values.dims if dim not in SAMPLE]) for values in dataset.values())
+    return sum((values.sum([dim for dim in values.dims if dim not in SAMPLE]) for values in dataset.values()), xr.DataArray(0.0))
 
 
 def of_outputs(fit: xr.DataTree) -> dict[str, xr.DataArray]:
