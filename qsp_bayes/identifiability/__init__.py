@@ -1,5 +1,19 @@
 """What can be known: from the mechanism, from a design, from data."""
 
+from qsp_bayes.identifiability.better_design import BetterDesign, improve_design
 from qsp_bayes.identifiability.expected_information import expected_information
+from qsp_bayes.identifiability.maximum_likelihood import maximum_likelihood
+from qsp_bayes.identifiability.power_scaling import power_scaling
+from qsp_bayes.identifiability.profile import profile_likelihood
+from qsp_bayes.identifiability.sensitivity import global_sensitivity, sensitivity_indices
 
-__all__ = ["expected_information"]
+__all__ = [
+    "BetterDesign",
+    "expected_information",
+    "global_sensitivity",
+    "improve_design",
+    "maximum_likelihood",
+    "power_scaling",
+    "profile_likelihood",
+    "sensitivity_indices",
+]

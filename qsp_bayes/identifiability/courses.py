@@ -110,21 +110,26 @@ class Courses:
                 )
             dims = ("chain", "draw", "regimen", "subject", "time")
             values[name] = (dims, array[None, :, None, None, :], {"units": units[name]})
-        return xr.Dataset(values, {"time": self.grid, "regimen": ["regimen"], "subject": ["typical"], "chain": [0]})
+        return xr.Dataset(
+            values, {"time": self.grid, "regimen": ["regimen"], "subject": ["typical"], "chain": [0]}
+        )
 
 
 def repeated(events: Events, n: int) -> Events:
     """Repeat the records of one subject for n subjects."""
     size = len(events.time)
     owner = np.repeat(np.arange(n), size)
+    tiled: dict[str, Any] = {name: np.tile(events[name], n) for name in BY_RECORD}
     return replace(
         events,
         subjects=tuple(str(k) for k in range(n)),
         subject=owner,
         occasion=owner,
         occasion_subject=np.arange(n),
-        rows={name: (rows[None] + size * np.arange(n)[:, None]).ravel() for name, rows in events.rows.items()},
+        rows={
+            name: (rows[None] + size * np.arange(n)[:, None]).ravel() for name, rows in events.rows.items()
+        },
         DV={name: np.tile(values, n) for name, values in events.DV.items()},
         covariates={},
-        **{name: np.tile(events[name], n) for name in BY_RECORD},
+        **tiled,
     )

@@ -103,8 +103,8 @@ def no_distribution(missing: Sequence[str], prefix: str, source: Any) -> Calibra
     """Say that inputs have no distribution."""
     names = ", ".join(f"{prefix}{name}" for name in missing)
     return CalibrationError(
-        f"no distribution for {names}; there are {', '.join(map(str, source)) or 'none'}. Add a prior, or give a number "
-        "with fix={...}."
+        f"no distribution for {names}; there are {', '.join(map(str, source)) or 'none'}. Add a prior, or give a "
+        "number with fix={...}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -145,14 +145,16 @@ def search(
             return UNSOLVED, np.zeros(len(x))
         latest = found.effects
         if found.value > best.value:
-            best = Optimum(point.copy(), found.value, np.abs(found.gradient[free]).max(initial=0.0), found.effects)
+            best = Optimum(
+                point.copy(), found.value, np.abs(found.gradient[free]).max(initial=0.0), found.effects
+            )
         beyond = np.minimum(x - low, 0.0) + np.maximum(x - high, 0.0)
         return WALL * float(beyond @ beyond) - found.value, 2 * WALL * beyond - found.gradient[free]
 
     if not len(free):
         objective(start[free])
     elif covariance is None:
-        options = {"maxiter": 500, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-3}
+        options: dict[str, Any] = {"maxiter": 500, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-3}
         bounds = list(zip(low, high, strict=True))
         minimize(objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     else:

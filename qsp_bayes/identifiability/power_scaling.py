@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -21,8 +21,8 @@ GRID = 512
 def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dataset:
     r"""Tell what the posterior of each population variable owes to the priors and to parts of the data.
 
-    A part with log density :math:`\ell_s` is raised to the power :math:`\alpha`: all priors of the population; the data;
-    the observations of an output; a subject. A subject stands for the density of its observations and of its own
+    A part with log density :math:`\ell_s` is raised to the power :math:`\alpha`: all priors of the population; the
+    data; the observations of an output; a subject. A subject stands for the density of its observations and of its own
     effects, which together play the role of its likelihood with the effects integrated out, and the data for all
     subjects. The posterior draws are reweighted by the Pareto-smoothed :math:`(\alpha - 1)`-th power.
 
@@ -69,7 +69,8 @@ def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dat
     >>> of = lambda **arrays: xr.Dataset({name: (("chain", "draw", *d), x) for name, (d, x) in arrays.items()})
     >>> fit = xr.DataTree.from_dict({
     ...     "posterior": of(TVB=((), level)), "prior": of(TVB=((), rng.normal(size=(1, 500)))),
-    ...     "log_prior": of(TVB=((), -(level**2) / 2)), "log_likelihood": of(DV_R=(("obs_R",), -((level[..., None] - 4) ** 2) / 2)),
+    ...     "log_prior": of(TVB=((), -(level**2) / 2)),
+    ...     "log_likelihood": of(DV_R=(("obs_R",), -((level[..., None] - 4) ** 2) / 2)),
     ...     "constant_data": xr.Dataset({"subject_R": ("obs_R", [0])}, {"subject": ["S1"]}),
     ... })
     >>> found = power_scaling(fit)
@@ -84,7 +85,7 @@ def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dat
     posterior = scalars(fit["posterior"].to_dataset()[names])
     prior = scalars(fit["prior"].to_dataset()[names])
     scaled = {name: natural_scale(values, prior[name]) for name, values in posterior.items()}
-    parts = {
+    parts: dict[Any, xr.DataArray] = {
         "priors": summed(log_prior[names]),
         "data": summed(fit["log_likelihood"].to_dataset()) + summed(log_prior.drop_vars(names)),
         **{("output", name): part for name, part in of_outputs(fit).items()},
@@ -93,7 +94,7 @@ def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dat
     draws = xr.Dataset(scaled)
     sensitivities = {key: sensitivity(draws, part) for key, part in parts.items()}
     pulls = {key: pull(draws, part) for key, part in parts.items()}
-    result = {
+    result: dict[str, Any] = {
         "prior": ("variable", sensitivities["priors"]),
         "likelihood": ("variable", sensitivities["data"]),
         "overlap": ("variable", [overlap(prior[name], posterior[name]) for name in scaled]),
@@ -157,17 +158,21 @@ def scalars(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 def natural_scale(values: xr.DataArray, prior: xr.DataArray) -> xr.DataArray:
     """Take the logarithm of what can only be positive."""
-    return np.log(values) if float(values.min()) > 0 and float(prior.min()) > 0 else values
+    positive = float(values.min()) > 0 and float(prior.min()) > 0
+    return xr.apply_ufunc(np.log, values) if positive else values
 
 
 def summed(dataset: xr.Dataset) -> xr.DataArray:
     """Add up log densities over everything but chains and draws."""
-    return sum((values.sum([dim for dim in values.dims if dim not in SAMPLE]) for values in dataset.values()), xr.DataArray(0.0))
+    total: Any = xr.DataArray(0.0)
+    for values in dataset.values():
+        total = total + values.sum([dim for dim in values.dims if dim not in SAMPLE])
+    return total
 
 
 def of_outputs(fit: xr.DataTree) -> dict[str, xr.DataArray]:
     """Give the log-likelihood of each output."""
-    densities: Mapping[str, xr.DataArray] = fit["log_likelihood"].to_dataset()
+    densities = fit["log_likelihood"].to_dataset()
     return {str(name).removeprefix("DV_"): summed(values.to_dataset()) for name, values in densities.items()}
 
 
@@ -211,7 +216,9 @@ def pull(draws: xr.Dataset, part: xr.DataArray) -> np.ndarray:
 
 def overlap(prior: xr.DataArray, posterior: xr.DataArray) -> float:
     """Give the area under the smaller of the two densities, of logarithms where positive."""
-    before, after = (np.ravel(natural_scale(one, other)) for one, other in ((prior, posterior), (posterior, prior)))
+    before, after = (
+        np.ravel(natural_scale(one, other)) for one, other in ((prior, posterior), (posterior, prior))
+    )
     low, high = min(before.min(), after.min()), max(before.max(), after.max())
     margin = 0.1 * (high - low)
     grid = np.linspace(low - margin, high + margin, GRID)

@@ -77,8 +77,9 @@ def profile_likelihood(
     xarray.Dataset
         By ``variable``: ``estimate``, ``lower``, ``upper`` (infinite, 0 or the end of the range where open), in its own
         unit; ``standard_error`` on the unconstrained scale; ``verdict``, in words. By ``variable`` and ``point``, NaN
-        where there are fewer: ``value``, ``deviance``. By ``variable``, ``point`` and ``variable_bis``: ``path``, where
-        the others went. Attributes ``threshold``, ``level``, ``log_likelihood``, ``approximation``.
+        where there are fewer: ``value``, ``deviance``, and ``parabola``, the deviance that the standard error stands
+        for. By ``variable``, ``point`` and ``variable_bis``: ``path``, where the others went. Attributes ``threshold``,
+        ``level``, ``log_likelihood``, ``approximation``.
 
     Raises
     ------
@@ -277,7 +278,7 @@ def tabulate(top: Top, profiles: dict[str, Profile], threshold: float) -> xr.Dat
     """Arrange profiles by variable and point, in the variables' own units."""
     likelihood = top.likelihood
     longest = max((len(profile.points) for profile in profiles.values()), default=0)
-    value, deviance = (np.full((len(profiles), longest), np.nan) for _ in range(2))
+    value, deviance, parabola = (np.full((len(profiles), longest), np.nan) for _ in range(3))
     path = np.full((len(profiles), longest, len(likelihood.names)), np.nan)
     lower, upper = np.full((2, len(profiles)), np.nan)
     for row, profile in enumerate(profiles.values()):
@@ -285,6 +286,8 @@ def tabulate(top: Top, profiles: dict[str, Profile], threshold: float) -> xr.Dat
         for column, point in enumerate(points):
             path[row, column] = likelihood.natural(point.population)
             deviance[row, column] = top.deviance(point)
+            away = point.population[profile.k] - top.best.population[profile.k]
+            parabola[row, column] = (away / top.standard_error[profile.k]) ** 2
         value[row] = path[row, :, profile.k]
         lower[row], upper[row] = (limit_in_units(top, profile, side) for side in (-1, 1))
     positions = [profile.k for profile in profiles.values()]
@@ -297,6 +300,7 @@ def tabulate(top: Top, profiles: dict[str, Profile], threshold: float) -> xr.Dat
             "verdict": ("variable", [verdict(profile, threshold) for profile in profiles.values()]),
             "value": (("variable", "point"), value),
             "deviance": (("variable", "point"), deviance),
+            "parabola": (("variable", "point"), parabola),
             "path": (("variable", "point", "variable_bis"), path),
         },
         {"variable": list(profiles), "variable_bis": likelihood.names},

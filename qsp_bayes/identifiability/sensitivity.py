@@ -89,7 +89,7 @@ def global_sensitivity(
     >>> from qsp_bayes.calibration import load_priors
     >>> from qsp_bayes.models import one_compartment
     >>> found = global_sensitivity(
-    ...     one_compartment(), load_priors("weakly_informative"), [1.0, 24.0],
+    ...     one_compartment(), load_priors("weakly_informative"), [0.01, 24.0],
     ...     Regimen(100, unit="mg", into="central"), samples=256,
     ... )
     >>> found.total_order.sel(output="Cc").idxmax("input").values.tolist()
@@ -106,7 +106,9 @@ def global_sensitivity(
     def evaluate(values: np.ndarray) -> xr.DataArray:
         found = courses(values)
         if measure is None:
-            return found.to_array("output").isel(chain=0, regimen=0, subject=0, drop=True).rename(draw="sample")
+            return (
+                found.to_array("output").isel(chain=0, regimen=0, subject=0, drop=True).rename(draw="sample")
+            )
         number = getattr(measure, "function", measure)(found)
         return number.isel(chain=0, regimen=0, subject=0, drop=True).rename(draw="sample")
 
@@ -219,7 +221,9 @@ def plan_of(laws: Inputs, method: str, samples: int, seed: int) -> tuple[np.ndar
         plan = qmc.LatinHypercube(len(laws.names), rng=seed).random(samples)
     elif method == "sobol":
         if samples < 2 or samples & (samples - 1):
-            raise CalibrationError(f"samples={samples}: Sobol's sequence is balanced at powers of 2, such as 512.")
+            raise CalibrationError(
+                f"samples={samples}: Sobol's sequence is balanced at powers of 2, such as 512."
+            )
         plan = salib("sample.sobol").sample(problem(laws), samples, calc_second_order=False, seed=seed)
     else:
         plan = salib("sample.morris").sample(problem(laws, TAIL), samples, num_levels=LEVELS, seed=seed)
@@ -227,14 +231,25 @@ def plan_of(laws: Inputs, method: str, samples: int, seed: int) -> tuple[np.ndar
 
 
 def measures(
-    laws: Inputs, method: str, plan: np.ndarray, values: np.ndarray, output: np.ndarray, level: float, seed: int
+    laws: Inputs,
+    method: str,
+    plan: np.ndarray,
+    values: np.ndarray,
+    output: np.ndarray,
+    level: float,
+    seed: int,
 ) -> list[np.ndarray]:
     """Give the measures of one output, in the order of `MEASURES`."""
     if method == "rank":
         return partial_rank_correlation(values, output, level)
     if method == "sobol":
         found = salib("analyze.sobol").analyze(
-            problem(laws), output, calc_second_order=False, num_resamples=RESAMPLES, conf_level=level, seed=seed
+            problem(laws),
+            output,
+            calc_second_order=False,
+            num_resamples=RESAMPLES,
+            conf_level=level,
+            seed=seed,
         )
         return [found[key] for key in ("S1", "ST", "S1_conf", "ST_conf")]
     # The range of the grid stands for 1, so that effects are changes across it.
@@ -272,8 +287,9 @@ def as_output(found: Any, n: int) -> xr.DataArray:
         raise CalibrationError(
             f"the function must return one value (or row) for each of {n} samples; got {dict(output.sizes)}."
         )
-    if not np.isfinite(output).all():
-        bad = int((~np.isfinite(output)).any([dim for dim in output.dims if dim != "sample"]).sum())
+    rows = output.transpose("sample", ...).values.reshape(n, -1)
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows)).any(axis=1).sum())
         raise CalibrationError(
             f"the output is not finite for {bad} of {n} samples. Narrow the distributions, or mind logarithms of 0."
         )

@@ -11,6 +11,8 @@ from qsp_bayes.report.individual_fits import plot_individual_fits
 from qsp_bayes.report.page import report
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
+from qsp_bayes.report.profile_figure import plot_profiles
+from qsp_bayes.report.sensitivity_figure import plot_sensitivity
 from qsp_bayes.report.solver_check import SolverCheck, gradient_check, solver_check
 from qsp_bayes.report.study_figure import plot_study
 from qsp_bayes.report.tmdd_comparison import plot_tmdd_comparison
@@ -27,6 +29,8 @@ __all__ = [
     "plot_goodness_of_fit",
     "plot_individual_fits",
     "plot_prior_posterior",
+    "plot_profiles",
+    "plot_sensitivity",
     "plot_study",
     "plot_tmdd_comparison",
     "plot_vpc",
