@@ -13,7 +13,13 @@ from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
-from qsp_bayes.identifiability.design_options import Choice, DoseOptions, Options, SampleOptions
+from qsp_bayes.identifiability.design_options import (
+    Choice,
+    DoseOptions,
+    Options,
+    SampleOptions,
+    with_candidates,
+)
 from qsp_bayes.identifiability.expected_information import PRIOR_DRAWS, Population, standard_errors
 
 EXCHANGES = 50
@@ -154,18 +160,22 @@ def improve_design(
         else {name: tuple(map(str, ids)) for name, ids in arms.items()}
     )
     check_arms(study, groups)
-    population = Population.of(calibration, study)
+    measured = list(calibration.error) if outputs is None else list(outputs)
+    regimens = dict(candidates) if isinstance(candidates, Mapping) else None
+    times = [] if isinstance(candidates, Mapping) else sorted({float(time) for time in candidates})
+    full = study if regimens is not None else with_candidates(study, times, measured)
+    population = Population.of(calibration, full)
     wanted = check_criterion(criterion, population.names)
     prior = population.prior_draws(PRIOR_DRAWS, random_seed)
     points = prior[:draws] if at is None else population.unconstrained(at)[None]
     precision = prior.std(axis=0) ** -2.0
     judge = Judge(wanted, np.diag(precision * (1.0 if priors else FAINT)))
-    if isinstance(candidates, Mapping):
-        options: Options = DoseOptions.of(calibration, study, dict(candidates), groups, points)
+    options: Options
+    if regimens is not None:
+        options = DoseOptions.of(calibration, population, study, regimens, groups, points)
     else:
-        measured = list(calibration.error) if outputs is None else list(outputs)
-        times = [float(time) for time in candidates]
-        options = SampleOptions.of(calibration, study, times, measured, groups, points)
+        observed = list(calibration.error)
+        options = SampleOptions.of(population, full, study, times, measured, groups, points, observed)
     if not 1 <= number <= options.most:
         raise CalibrationError(
             f"number is {number}; with these candidates it is between 1 and {options.most}."

@@ -62,23 +62,21 @@ class SampleOptions(Options):
     @classmethod
     def of(
         cls,
-        calibration: Calibration,
+        model: Population,
+        full: Study,
         study: Study,
         times: Sequence[float],
         outputs: Sequence[str],
         groups: Mapping[str, Sequence[str]],
         points: np.ndarray,
+        observed: Sequence[str],
     ) -> SampleOptions:
-        """Work out the derivatives at all candidate times, once."""
-        times = sorted(set(times))
-        full = marked(study)
-        for position, time in enumerate(times):
-            full = with_records(
-                full, [{"TIME": time, "OUTPUT": output, CANDIDATE: float(position)} for output in outputs]
-            )
-        model = Population.of(calibration, full)
+        """Work out the derivatives at all candidate times, once.
+
+        `model` is that of the `full` design, with all candidates, and `observed` its outputs in the order of the model.
+        """
         tags = full.table[CANDIDATE].to_numpy()
-        tag = np.concatenate([tags[full.rows[output]] for output in calibration.error]).astype(int)
+        tag = np.concatenate([tags[full.rows[output]] for output in observed]).astype(int)
         slopes = [model.slopes(point) for point in points]
         cases = {
             arm: alike(model, slopes, tag, [full.subjects.index(label) for label in labels])
@@ -145,6 +143,7 @@ class DoseOptions(Options):
     def of(
         cls,
         calibration: Calibration,
+        model: Population,
         study: Study,
         regimens: Mapping[str, Regimen],
         groups: Mapping[str, Sequence[str]],
@@ -153,11 +152,12 @@ class DoseOptions(Options):
         """Work out the information of all arms under all regimens."""
         rest = [label for label in study.subjects if not any(label in labels for labels in groups.values())]
         everyone = {**groups, "": rest}
-        as_it_is = information_by_arm(calibration, study, everyone, points)
+        as_it_is = information_by_arm(model, study, everyone, points)
         choices = [(arm, name) for arm in groups for name in regimens]
         of_choice = {}
         for name, regimen in regimens.items():
-            found = information_by_arm(calibration, with_regimen(study, regimen), everyone, points)
+            other = with_regimen(study, regimen)
+            found = information_by_arm(Population.of(calibration, other), other, everyone, points)
             of_choice.update({(arm, name): found[arm] for arm in groups})
         return cls(study, regimens, groups, choices, len(groups), as_it_is, of_choice)
 
@@ -180,9 +180,15 @@ class DoseOptions(Options):
         return design
 
 
-def marked(study: Study) -> Study:
-    """Mark the records of the design as it is."""
-    return replace(study, table=study.table.assign(**{CANDIDATE: -1.0}))
+def with_candidates(study: Study, times: Sequence[float], outputs: Sequence[str]) -> Study:
+    """Give the design with all candidates: each record has the position of its candidate, or -1."""
+    full = replace(study, table=study.table.assign(**{CANDIDATE: -1.0}))
+    rows = [
+        {"TIME": time, "OUTPUT": output, CANDIDATE: float(position)}
+        for position, time in enumerate(times)
+        for output in outputs
+    ]
+    return with_records(full, rows)
 
 
 def alike(
@@ -204,10 +210,9 @@ def alike(
 
 
 def information_by_arm(
-    calibration: Calibration, study: Study, groups: Mapping[str, Sequence[str]], points: np.ndarray
+    model: Population, study: Study, groups: Mapping[str, Sequence[str]], points: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Give the information of each arm at all points, (draw, variable, variable)."""
-    model = Population.of(calibration, study)
     slopes = [model.slopes(point) for point in points]
     tag = np.full(len(model.subject), -1)
     size = len(model.names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,8 +65,10 @@ class MarginalLikelihood:
         Where the effects of each subject are in the vector of all effects; -1 where a subject has fewer.
     observed : list of array
         Observed values, one array for each output; `replaced` exchanges them.
-    start, prior_mean, prior_sd : array
-        Population to start from, and what the prior says, for the region in which to search.
+    start : array
+        Population to start from.
+    prior : array, (draw, number)
+        Draws of the population from the prior, which tell in what region to search.
     penalty : callable or None
         Log density of the prior and its gradient, which `evaluate` adds.
 
@@ -87,8 +90,7 @@ class MarginalLikelihood:
     n_effects: int
     observed: list[np.ndarray]
     start: np.ndarray
-    prior_mean: np.ndarray
-    prior_sd: np.ndarray
+    prior: np.ndarray
     compiled: Callable[..., Joint]
     natural_values: Callable[[np.ndarray], np.ndarray]
     forward: Callable[[str, Any], np.ndarray]
@@ -122,7 +124,6 @@ class MarginalLikelihood:
         sizes = {v.name: int(np.prod(shapes[v.name])) for v in population}
         owners = {v.name: owners_of_effects(model, study, v.name, shapes[v.name]) for v in effects}
         slots = slots_of_subjects([owners[v.name] for v in effects], study.n_subjects)
-        drawn = prior_draws(model, population)
         return cls(
             names=[
                 name if not shapes[name] else f"{name}[{k}]"
@@ -134,8 +135,7 @@ class MarginalLikelihood:
             n_effects=sum(len(owner) for owner in owners.values()),
             observed=[study.data_arrays()[f"observed_{output}"] for output in calibration.error],
             start=np.concatenate([np.ravel(start[model.rvs_to_values[v].name]) for v in population]),
-            prior_mean=drawn.mean(axis=0),
-            prior_sd=drawn.std(axis=0),
+            prior=prior_draws(model, population),
             compiled=compile_joint(
                 model, study, list(calibration.error), population, effects, owners, shapes
             ),
@@ -178,10 +178,15 @@ class MarginalLikelihood:
             )
         return point
 
-    @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The region to search: twelve standard deviations of the prior to either side."""
-        return self.prior_mean - 12 * self.prior_sd, self.prior_mean + 12 * self.prior_sd
+    @cached_property
+    def prior_sd(self) -> np.ndarray:
+        """Standard deviations of the prior."""
+        return self.prior.std(axis=0)
+
+    def region(self, size: float) -> tuple[np.ndarray, np.ndarray]:
+        """Give the ends of a region of so many standard deviations of the prior to either side of its mean."""
+        mean = self.prior.mean(axis=0)
+        return mean - size * self.prior_sd, mean + size * self.prior_sd
 
     def evaluate(self, population: np.ndarray, effects: np.ndarray | None = None) -> Evaluation:
         """Evaluate at a population.

@@ -21,6 +21,9 @@ NOISE = 1e-6
 """Share of the largest eigenvalue below which finite differences do not tell information from none."""
 UNSOLVED = 1e10
 WALL = 10.0
+STARTS, STARTS_TRIED = 3, 20
+CLOSE, FAR = 4.0, 12.0
+"""How far from the centre of the prior the search begins and ends, in its standard deviations."""
 
 
 class Optimum(NamedTuple):
@@ -53,7 +56,8 @@ def maximum_likelihood(
     penalised : bool
         Whether the priors of the population count, in the variables' own units: the joint mode instead.
     start : mapping of str to float, optional
-        Values to start from; the centres of the priors for what is left out.
+        Values to start from, with the centres of the priors for what is left out. Where there are none, the search
+        starts from the centres of all priors and from the most likely of some prior draws.
     level : float
         Of the intervals.
 
@@ -72,8 +76,8 @@ def maximum_likelihood(
 
     Notes
     -----
-    The search stays within twelve standard deviations of the priors, on the unconstrained scale: a variance that the
-    data put at 0 ends close to that edge, or where nothing changes any more.
+    The search begins within four and stays within twelve standard deviations of the priors, on the unconstrained scale:
+    a variance that the data put at 0 ends at that edge, or where nothing changes any more.
 
     Examples
     --------
@@ -89,27 +93,42 @@ def maximum_likelihood(
     True
     """
     likelihood = MarginalLikelihood.of(calibration, study, penalised=penalised)
-    best = maximise(likelihood, likelihood.unconstrained(start or {}))
+    best = maximise(likelihood, None if start is None else likelihood.unconstrained(start))
     information = observed_information(likelihood, best)
     return summarise_maximum(likelihood, best, information, level)
 
 
-def maximise(likelihood: MarginalLikelihood, start: np.ndarray) -> Optimum:
-    """Climb from a start: by L-BFGS-B within the bounds, then by BFGS with the curvature that is found there.
+def maximise(likelihood: MarginalLikelihood, start: np.ndarray | None = None) -> Optimum:
+    """Climb from a start, or several: by L-BFGS-B close to the prior, then by BFGS with the curvature found there.
+
+    Far from the prior there are plateaus, where a prediction is 0 whatever the parameters: a climb that steps onto one
+    does not come back.
 
     Raises
     ------
     CalibrationError
-        If the likelihood is not finite at the start.
+        If the likelihood is not finite at any start.
     """
-    if not np.isfinite(likelihood.evaluate(start).value):
+    every = np.arange(len(likelihood.names))
+    starts = likely_starts(likelihood) if start is None else [start]
+    if not starts or not np.isfinite(likelihood.evaluate(starts[0]).value):
         raise CalibrationError(
             "the likelihood is not finite where the search starts. Give start={...} with values at which the model can "
             "be solved, such as rounded posterior medians."
         )
-    coarse = search(likelihood, start, np.arange(len(start)), None, None)
+    coarse = max(
+        (search(likelihood, one, every, None, None) for one in starts), key=lambda found: found.value
+    )
     covariance = rough_inverse(observed_information(likelihood, coarse))
-    return search(likelihood, coarse.population, np.arange(len(start)), covariance, coarse.effects)
+    return search(likelihood, coarse.population, every, covariance, coarse.effects)
+
+
+def likely_starts(likelihood: MarginalLikelihood) -> list[np.ndarray]:
+    """Give the centre of the priors and the most likely of some draws, those at which the model can be solved."""
+    tried = [likelihood.start, *likelihood.prior[:STARTS_TRIED]]
+    values = np.array([likelihood.evaluate(point).value for point in tried])
+    best = [int(k) for k in np.argsort(-values)[: STARTS - 1] if k != 0]
+    return [tried[k] for k in (0, *best) if np.isfinite(values[k])]
 
 
 def search(
@@ -132,7 +151,8 @@ def search(
     effects : array, optional
         Modes of the individuals' effects close to the start.
     """
-    low, high = (bound[free] for bound in likelihood.bounds)
+    low, high = (end[free] for end in likelihood.region(CLOSE if covariance is None else FAR))
+    low, high = np.minimum(low, start[free]), np.maximum(high, start[free])
     point = start.copy()
     latest = effects
     best = Optimum(start.copy(), -np.inf, np.inf, np.zeros(likelihood.n_effects))

@@ -17,6 +17,7 @@ from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.expected_information import standard_errors
 from qsp_bayes.identifiability.marginal_likelihood import MarginalLikelihood
 from qsp_bayes.identifiability.maximum_likelihood import (
+    FAR,
     NOISE,
     Optimum,
     approximation,
@@ -34,7 +35,7 @@ DEVIANCE_ERROR = 1e-4
 BETTER = 1e-2
 """How much more likely a point of a profile must be to take the place of the maximum."""
 RESTARTS = 5
-NEAR, FAR = 6.0, 12.0
+NEAR = 6.0
 """How far profiles go, in standard deviations of the prior."""
 
 
@@ -128,7 +129,7 @@ def profile_likelihood(
     with Progress(disable=not progressbar, transient=True) as progress:
         task = progress.add_task("finding the maximum", total=len(chosen))
         try:
-            top = Top.of(likelihood, maximise(likelihood, likelihood.start))
+            top = Top.of(likelihood, maximise(likelihood))
             for _ in range(RESTARTS):
                 profiles, higher = {}, None
                 for name in chosen:

@@ -19,6 +19,7 @@ KEY = (
 )
 HIGHEST = 1.6
 """Of the axis, in thresholds."""
+MARGIN = 0.05
 WIDEST_LINEAR = 8.0
 """Ratio of the ends of a positive axis from which it is logarithmic."""
 
@@ -66,7 +67,11 @@ def draw_profile(axes: Axes, profile: xr.Dataset, threshold: float) -> None:
     limits = [float(profile[end]) for end in ("lower", "upper")]
     closed = [x for x in limits if np.isfinite(x) and value.min() <= x <= value.max()]
     axes.plot(closed, [threshold] * len(closed), "o", color=ORANGE)
-    axes.set_xlim(value[shown].min(), value[shown].max())
+    low, high = value[shown].min(), value[shown].max()
+    if axes.get_xscale() == "log":
+        axes.set_xlim(low * (low / high) ** MARGIN, high * (high / low) ** MARGIN)
+    else:
+        axes.set_xlim(low - MARGIN * (high - low), high + MARGIN * (high - low))
     axes.set_ylim(0, HIGHEST * threshold)
     axes.set_ylabel("Deviance")
     if "open" in (words := str(profile.verdict.item())) or "flat" in words:
