@@ -1,7 +1,12 @@
 """What can be known: from the mechanism, from a design, from data."""
 
+from qsp_bayes.identifiability.better_design import BetterDesign, improve_design
 from qsp_bayes.identifiability.contraction import Contraction, contraction
 from qsp_bayes.identifiability.expected_information import expected_information
+from qsp_bayes.identifiability.maximum_likelihood import maximum_likelihood
+from qsp_bayes.identifiability.power_scaling import power_scaling
+from qsp_bayes.identifiability.profile import profile_likelihood
+from qsp_bayes.identifiability.sensitivity import global_sensitivity, sensitivity_indices
 from qsp_bayes.identifiability.structural import (
     Experiment,
     StructuralIdentifiability,
@@ -10,11 +15,18 @@ from qsp_bayes.identifiability.structural import (
 )
 
 __all__ = [
+    "BetterDesign",
     "Contraction",
     "Experiment",
     "StructuralIdentifiability",
     "contraction",
     "expected_information",
     "experiments_of",
+    "global_sensitivity",
+    "improve_design",
+    "maximum_likelihood",
+    "power_scaling",
+    "profile_likelihood",
+    "sensitivity_indices",
     "structural_identifiability",
 ]

@@ -130,8 +130,10 @@ def summarise(names: list[str], informations: np.ndarray, prior_sd: np.ndarray) 
     )
 
 
-def standard_errors(information: np.ndarray) -> np.ndarray:
+def standard_errors(information: np.ndarray, noise: float = 1e-9) -> np.ndarray:
     """Give standard errors of maximum likelihood; infinite for what lies in a direction without information.
+
+    Eigenvalues of the scaled information below the share `noise` of the largest count as none.
 
     Examples
     --------
@@ -140,10 +142,24 @@ def standard_errors(information: np.ndarray) -> np.ndarray:
     """
     size = np.sqrt(np.where(np.diag(information) > 0, np.diag(information), 1.0))
     values, vectors = np.linalg.eigh(information / np.outer(size, size))
-    known = values > 1e-9 * max(values.max(), 1.0)
+    known = values > noise * max(values.max(), 1.0)
     variance = (vectors[:, known] ** 2 / values[known]).sum(axis=1)
     unknown = (vectors[:, ~known] ** 2).sum(axis=1) > 1e-6
     return np.where(unknown, np.inf, np.sqrt(variance) / size)
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """The covariance of each subject's observations, and derivatives of means and covariances by the population."""
+
+    covariances: list[np.ndarray]
+    of_mean: np.ndarray
+    of_covariances: list[list[np.ndarray]]
+
+    def of_subject(self, subject: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give what belongs to one subject, `own` marking its observations."""
+        changes = np.array([of_covariance[subject] for of_covariance in self.of_covariances])
+        return self.covariances[subject], self.of_mean[:, own], changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,12 +187,8 @@ class Population:
     @classmethod
     def of(cls, calibration: Calibration, study: Study) -> Population:
         """Build the model of the design of a study, in which observations are still to be made."""
-        individual = tuple(
-            replace_centred(part) if isinstance(part, IIV) and part.centred else part
-            for part in calibration.individual
-        )
         plan = planned(study)
-        model = replace(calibration, individual=individual).build(plan)
+        model = uncentred(calibration).build(plan)
         outputs = list(calibration.error)
         observed = [model[f"DV_{output}"] for output in outputs]
         free = [variable for variable in model.free_RVs if variable not in observed]
@@ -247,27 +259,41 @@ class Population:
 
     def information(self, population: np.ndarray) -> np.ndarray:
         """Give the expected Fisher information about the population, (variable, variable)."""
-        _, covariances = self.covariances(population)
-        changes = []
-        for k in range(len(self.names)):
-            step = np.zeros(len(self.names))
-            step[k] = STEP
-            ahead, back = self.covariances(population + step), self.covariances(population - step)
-            of_mean = (ahead[0] - back[0]) / (2 * STEP)
-            of_covariance = [(a - b) / (2 * STEP) for a, b in zip(ahead[1], back[1], strict=True)]
-            changes.append((of_mean, of_covariance))
+        slopes = self.slopes(population)
         total = np.zeros((len(self.names), len(self.names)))
-        for subject, covariance in enumerate(covariances):
+        for subject in range(self.subject.max() + 1):
             own = self.subject == subject
-            if not own.any():
-                continue
-            inverse = np.linalg.inv(covariance)
-            J = np.array([of_mean[own] for of_mean, _ in changes])
-            total += J @ inverse @ J.T
-            scaled = np.array([inverse @ of_covariance[subject] for _, of_covariance in changes])
-            of_pair = 0.5 * np.einsum("kab,lba->kl", scaled, scaled)
-            total += np.where(np.outer(self.of_variance, self.of_variance), of_pair, 0.0)
-        return (total + total.T) / 2
+            if own.any():
+                total += self.information_of(*slopes.of_subject(subject, own))
+        return total
+
+    def slopes(self, population: np.ndarray) -> Slopes:
+        """Give the moments of the observations and how they change with the population."""
+        _, covariances = self.covariances(population)
+        of_mean, of_covariances = [], []
+        for way in STEP * np.eye(len(self.names)):
+            ahead, back = self.covariances(population + way), self.covariances(population - way)
+            of_mean.append((ahead[0] - back[0]) / (2 * STEP))
+            of_covariances.append([(a - b) / (2 * STEP) for a, b in zip(ahead[1], back[1], strict=True)])
+        return Slopes(covariances, np.array(of_mean), of_covariances)
+
+    def information_of(
+        self, covariance: np.ndarray, of_mean: np.ndarray, of_covariance: np.ndarray
+    ) -> np.ndarray:
+        """Give the information of one subject, or of a stack of cases of one.
+
+        Parameters
+        ----------
+        covariance : array, (..., observation, observation)
+        of_mean : array, (..., variable, observation)
+        of_covariance : array, (..., variable, observation, observation)
+        """
+        inverse = np.linalg.inv(covariance)
+        found = of_mean @ inverse @ np.swapaxes(of_mean, -1, -2)
+        scaled = inverse[..., None, :, :] @ of_covariance
+        of_pair = 0.5 * np.einsum("...kab,...lba->...kl", scaled, scaled)
+        found = found + np.where(np.outer(self.of_variance, self.of_variance), of_pair, 0.0)
+        return (found + np.swapaxes(found, -1, -2)) / 2
 
     def prior_draws(self, draws: int, random_seed: int) -> np.ndarray:
         """Draw populations from the prior, unconstrained, (draw, variable)."""
@@ -306,9 +332,13 @@ def information_scale(law: list[Any]) -> Any:
     return sigma * pm.math.sqrt((nu + 3) / (nu + 1))
 
 
-def replace_centred(part: IIV) -> IIV:
-    """Give the same variability with standard normal effects."""
-    return IIV(*part.parameters, correlated=part.correlated)
+def uncentred(calibration: Calibration) -> Calibration:
+    """Give the same calibration with standard normal effects."""
+    individual = [
+        IIV(*part.parameters, correlated=part.correlated) if isinstance(part, IIV) and part.centred else part
+        for part in calibration.individual
+    ]
+    return replace(calibration, individual=individual)
 
 
 def planned(study: Study) -> Study:

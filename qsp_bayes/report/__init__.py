@@ -14,6 +14,8 @@ from qsp_bayes.report.left_out_species import plot_leave_one_species_out
 from qsp_bayes.report.page import report
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
+from qsp_bayes.report.profile_figure import plot_profiles
+from qsp_bayes.report.sensitivity_figure import plot_sensitivity
 from qsp_bayes.report.solver_check import SolverCheck, gradient_check, solver_check
 from qsp_bayes.report.study_figure import plot_study
 from qsp_bayes.report.tmdd_comparison import plot_tmdd_comparison
@@ -33,6 +35,8 @@ __all__ = [
     "plot_individual_fits",
     "plot_leave_one_species_out",
     "plot_prior_posterior",
+    "plot_profiles",
+    "plot_sensitivity",
     "plot_study",
     "plot_tmdd_comparison",
     "plot_vpc",
