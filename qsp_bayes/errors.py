@@ -73,3 +73,7 @@ class SolverError(QSPBayesError, ValueError):
 
 class DecisionError(QSPBayesError, ValueError):
     """Regimens, simulations or utilities that do not fit together."""
+
+
+class IdentifiabilityWarning(UserWarning):
+    """A parameter that the data of this design could not determine, whose prior is not marked informative."""

@@ -20,6 +20,7 @@ from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.calibration.resolve import Resolver
 from qsp_bayes.calibration.scales import SCALES
 from qsp_bayes.calibration.simulate import simulate
+from qsp_bayes.calibration.unknowable import warn_of_unknowable
 from qsp_bayes.calibration.variables import Variables, require_priors
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
@@ -227,6 +228,12 @@ class Calibration:
         CalibrationError
             If sampling cannot start, saying which subject or variable is the cause.
 
+        Warns
+        -----
+        IdentifiabilityWarning
+            Before sampling, for parameters that perfect data of this study would not determine (see
+            `structural_identifiability`) and whose priors are not marked informative.
+
         Notes
         -----
         Cores that the chains leave idle go to the solves of nonlinear systems, whose subjects threads then share: two
@@ -237,6 +244,7 @@ class Calibration:
         Interrupting (Ctrl-C) keeps the draws that the chains have made so far.
         """
         seed = int(np.random.default_rng().integers(2**31)) if random_seed is None else int(random_seed)
+        warn_of_unknowable(self, study)
         with threads(usable_cores()):
             return fit(
                 self,

@@ -3,6 +3,7 @@
 from qsp_bayes.identifiability.better_design import BetterDesign, improve_design
 from qsp_bayes.identifiability.contraction import Contraction, contraction
 from qsp_bayes.identifiability.expected_information import expected_information
+from qsp_bayes.identifiability.ladder import Ladder, identifiability
 from qsp_bayes.identifiability.maximum_likelihood import maximum_likelihood
 from qsp_bayes.identifiability.power_scaling import power_scaling
 from qsp_bayes.identifiability.profile import profile_likelihood
@@ -18,11 +19,13 @@ __all__ = [
     "BetterDesign",
     "Contraction",
     "Experiment",
+    "Ladder",
     "StructuralIdentifiability",
     "contraction",
     "expected_information",
     "experiments_of",
     "global_sensitivity",
+    "identifiability",
     "improve_design",
     "maximum_likelihood",
     "power_scaling",

@@ -10,6 +10,7 @@ from qsp_bayes.report.diagnosis import Diagnosis, diagnose
 from qsp_bayes.report.first_in_human_figure import plot_first_in_human
 from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
 from qsp_bayes.report.individual_fits import plot_individual_fits
+from qsp_bayes.report.ladder_figure import plot_identifiability
 from qsp_bayes.report.left_out_species import plot_leave_one_species_out
 from qsp_bayes.report.page import report
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
@@ -32,6 +33,7 @@ __all__ = [
     "plot_decision",
     "plot_first_in_human",
     "plot_goodness_of_fit",
+    "plot_identifiability",
     "plot_individual_fits",
     "plot_leave_one_species_out",
     "plot_prior_posterior",
