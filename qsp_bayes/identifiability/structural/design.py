@@ -137,6 +137,9 @@ class Writer:
             case "unknown":
                 self.starts.append(label)
                 return self.tape.slot("unknown", label)
+            case "nuisance":
+                self.later.append(label)
+                return self.tape.slot("unknown", label)
             case "known":
                 return self.tape.slot("known", label)
         return self.tape.number(given)
