@@ -159,7 +159,10 @@ def test_asking_whether_a_system_is_linear_leaves_its_graphs_alone():
     assert linear_form(saturable.symbolic()) is None
     units_of.cache_clear()
     assert saturable.units()["one"] == "mg/L"
-    assert ([str(graph.owner) for graph in saturable.symbolic().rates.values()], saturable.equations()) == before
+    assert (
+        [str(graph.owner) for graph in saturable.symbolic().rates.values()],
+        saturable.equations(),
+    ) == before
 
 
 def test_a_tensor_is_refused():
