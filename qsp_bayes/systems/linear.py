@@ -62,7 +62,8 @@ def simplify(graphs: Sequence[Variable]) -> list[Variable]:
     """Canonical form of some graphs, in which a structural zero is the constant 0."""
     if not graphs:
         return []
-    return list(rewrite_graph(list(graphs), include=("canonicalize", "stabilize")))
+    # On a clone: the rewrites would change the graphs of the system, where a constant with a unit may become a number.
+    return list(rewrite_graph(list(graphs), include=("canonicalize", "stabilize"), clone=True))
 
 
 def is_zero(graph: Variable) -> bool:

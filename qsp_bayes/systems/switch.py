@@ -153,5 +153,5 @@ def check_read(symbolic: SymbolicSystem) -> None:
 
 def equal(first: TensorVariable, second: TensorVariable) -> bool:
     """Whether two graphs are seen to be the same function."""
-    (difference,) = rewrite_graph([first - second], include=("merge", "canonicalize"))
+    (difference,) = rewrite_graph([first - second], include=("merge", "canonicalize"), clone=True)
     return isinstance(difference, Constant) and float(difference.data) == 0.0

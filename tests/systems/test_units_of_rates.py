@@ -8,6 +8,8 @@ import pytest
 from qsp_bayes.errors import MechanismError, UnitsError
 from qsp_bayes.models import one_compartment
 from qsp_bayes.systems import Constant, DoseInto, Output, Process, System
+from qsp_bayes.systems.dimensions import units_of
+from qsp_bayes.systems.linear import linear_form
 from qsp_bayes.units import Units, parse_unit
 
 UNITS = {"k": "1/h", "V": "L", "CL": "L/h", "C50": "mg/L", "n": "", "f": "", "tau": "h", "v": "mg/h"}
@@ -145,6 +147,22 @@ def test_a_period_is_a_constant_with_a_unit():
     assert rhythm.units()["day"] == "h"
     with pytest.raises(UnitsError, match="cos"):
         system(lambda s: s.k * s.A * pt.cos(s.t / 24))
+
+
+def test_asking_whether_a_system_is_linear_leaves_its_graphs_alone():
+    """A constant of 1 mg/L and the number 1 stay two things: simplifying must not merge them in the system itself."""
+    saturable = system(
+        lambda s: s.k * s.A * (1 + s.n * (1 + s.f) ** 2) * s.A / s.V / (s.one * (1 + s.n) + s.A / s.V),
+        constants={"one": Constant(1.0, "mg/L")},
+    )
+    before = [str(graph.owner) for graph in saturable.symbolic().rates.values()], saturable.equations()
+    assert linear_form(saturable.symbolic()) is None
+    units_of.cache_clear()
+    assert saturable.units()["one"] == "mg/L"
+    assert (
+        [str(graph.owner) for graph in saturable.symbolic().rates.values()],
+        saturable.equations(),
+    ) == before
 
 
 def test_a_tensor_is_refused():

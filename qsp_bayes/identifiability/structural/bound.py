@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from qsp_bayes.identifiability.structural.design import Design, followed
+from qsp_bayes.identifiability.structural.design import Design
+from qsp_bayes.identifiability.structural.writer import followed
 
 
 def error_bound(design: Design, rank: int, order: int, primes: Iterable[int]) -> float:

@@ -11,7 +11,7 @@ from qsp_bayes.errors import MechanismError
 from qsp_bayes.systems import System
 from qsp_bayes.systems.declarations import frozen
 
-STARTS = ("system", "steady", "unknown", "known")
+STARTS = ("system", "steady", "unknown", "nuisance", "known")
 INPUTS = ("constant", "varying")
 
 
@@ -25,9 +25,10 @@ class Experiment:
         Known amount given into each compartment when the experiment starts.
     outputs : sequence of str, optional
         What is observed: outputs, states or expressions of the system; all outputs where left out.
-    initial : {"system", "steady", "unknown", "known"} or mapping of str to one of these or a number
+    initial : {"system", "steady", "unknown", "nuisance", "known"} or mapping of str to one of these or a number
         How the states start, before the dose: as the system says (0 where it says nothing), at rest (solved for without
-        drug), at unknown values, or at known ones. States that a mapping leaves out start as the system says.
+        drug), at unknown values, at unknown values on which no verdict is asked for, or at known ones. States that a
+        mapping leaves out start as the system says.
     rates, durations : mapping of str to float
         Known infusion rate or duration by compartment; a dose without either is a bolus, or takes the rate or duration
         that the system models.
@@ -100,7 +101,8 @@ def experiments_of(study: Study, system: System) -> list[Experiment]:
 
     Subjects with the same compartments, kinds of dose, outputs and covariates share an arm. Of their amounts the
     smallest and the largest are kept: more levels add nothing to two generic ones. A subject that is dosed into several
-    compartments gives an arm for each. A subject that starts in a steady state (SS) starts at unknown values.
+    compartments gives an arm for each. A subject that starts in a steady state (SS) starts at
+    unknown values.
 
     Raises
     ------
@@ -170,7 +172,7 @@ def experiment_of(arm: tuple, amount: float, level: str) -> Experiment:
     return Experiment(
         doses={compartment: amount} if compartment else {},
         outputs=outputs,
-        initial="unknown" if steady else "system",
+        initial="nuisance" if steady else "system",
         rates={compartment: size} if kind == "rates" else {},
         durations={compartment: size} if kind == "durations" else {},
         inputs=dict(inputs),

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from qsp_bayes.identifiability.structural.design import Design
 from qsp_bayes.identifiability.structural.polynomial import Polynomial
 from qsp_bayes.identifiability.structural.rational import NotRational, Rational
@@ -201,8 +199,3 @@ def put_in(polynomial: Polynomial, values: Mapping[int, int], prime: int) -> Pol
         key = tuple(exponents)
         result[key] = (result.get(key, 0) + coefficient) % prime
     return {monomial: value for monomial, value in result.items() if value}
-
-
-def degree(polynomials: Sequence[Polynomial]) -> int:
-    """Return the largest degree."""
-    return int(np.max([sum(m) for f in polynomials for m in f], initial=0))

@@ -41,15 +41,10 @@ class StructuralIdentifiability:
         The arithmetic was done modulo each.
     error_bound : float
         Bound of the probability that random points gave another verdict on the rank than generic parameters.
-    combinations : tuple of str
-        Products and sums that data determine, of unknowns that they do not.
-    complete : bool
-        Whether these are all: false where data determine more, of a form that is neither a product nor a sum.
-    scalings, shifts : tuple of dict
-        Directions in which nothing observed changes: exponents w (each unknown times ``c**w``), and what is added.
-    together : tuple of tuple of str
-        Unknowns that can only move together.
+    symmetries : Symmetries
+        What data tell of unknowns that they do not determine, and how those move.
     remedies : Remedies
+        Which parameters to fix, or what else to observe.
     units : mapping of str to str
     experiments : tuple of dict
     known : tuple of str
