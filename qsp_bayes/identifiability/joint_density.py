@@ -59,7 +59,9 @@ def compile_joint(
     def joint(u: np.ndarray, b: np.ndarray, data: list[np.ndarray]) -> Joint:
         try:
             found = function(*split(u, shapes, first), *split(b, shapes, second), *data)
-        except ParameterValueError:  # far away, such as a proportional error around a prediction that underflows
+        except (
+            ParameterValueError
+        ):  # far away, such as a proportional error around a prediction that underflows
             return Joint(np.full(study.n_subjects, np.nan), np.full(u.size, np.nan), np.full(b.size, np.nan))
         densities, gradients = found[: len(terms)], [np.ravel(slope) for slope in found[len(terms) :]]
         by_subject = np.bincount(
