@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,34 +19,59 @@ Choice = tuple[str, Any]
 """What is added or changed: the arm, and the time or the name of the regimen."""
 
 
-class Options:
+class Options(Protocol):
     """What can be chosen, and the information that choices give at each draw."""
 
-    choices: list[Choice]
-    most: int
+    @property
+    def most(self) -> int:
+        """How many choices there can be at once."""
 
     def informations(self, chosen: Sequence[Choice]) -> np.ndarray:
         """Give the information of the design with what is chosen, (draw, variable, variable)."""
-        raise NotImplementedError
 
     def open_choices(self, chosen: Sequence[Choice]) -> list[Choice]:
         """Give what can be chosen in addition."""
-        raise NotImplementedError
 
     def design(self, chosen: Sequence[Choice]) -> Study:
         """Give the design with what is chosen."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
-class SampleOptions(Options):
+class Case:
+    """Subjects that are alike: how many, and at all draws covariance and derivatives of what they may have observed.
+
+    `tag` is the candidate that each observation belongs to, -1 for the design as it is.
+    """
+
+    count: int
+    tag: np.ndarray
+    covariance: np.ndarray
+    of_mean: np.ndarray
+    of_covariance: np.ndarray
+
+    def information(self, model: Population, positions: Collection[int] = ()) -> np.ndarray:
+        """Give their information at all draws, with some of the candidates."""
+        kept = np.flatnonzero((self.tag < 0) | np.isin(self.tag, list(positions)))
+        if not len(kept):
+            return np.zeros((1, len(model.names), len(model.names)))
+        one = model.information_of(
+            self.covariance[:, kept[:, None], kept],
+            self.of_mean[:, :, kept],
+            self.of_covariance[:, :, kept[:, None], kept],
+        )
+        return self.count * one
+
+
+@dataclass(frozen=True, eq=False)
+class SampleOptions:
     """Further sampling times of arms.
 
     Attributes
     ----------
-    cases : mapping of str to list
-        For each arm its different subjects: how many are alike, the candidate of each observation (-1 for those of the
-        design as it is), covariance and derivatives at all draws.
+    cases : mapping of str to list of Case
+        The different subjects of each arm.
+    known : dict
+        Information that has been worked out, by arm and candidates: a search asks for the same again and again.
     """
 
     study: Study
@@ -56,7 +81,7 @@ class SampleOptions(Options):
     most: int
     positions: Mapping[float, int]
     model: Population
-    cases: Mapping[str, list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]]
+    cases: Mapping[str, list[Case]]
     known: dict[tuple[str, frozenset[Any]], np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -102,17 +127,8 @@ class SampleOptions(Options):
         """Give the information of one arm with some of the candidates."""
         key = (arm, positions)
         if key not in self.known:
-            size = len(self.model.names)
-            total = np.zeros((1, size, size))
-            for count, tag, covariance, of_mean, of_covariance in self.cases[arm]:
-                kept = np.flatnonzero((tag < 0) | np.isin(tag, list(positions)))
-                if len(kept):
-                    total = total + count * self.model.information_of(
-                        covariance[:, kept[:, None], kept],
-                        of_mean[:, :, kept],
-                        of_covariance[:, :, kept[:, None], kept],
-                    )
-            self.known[key] = total
+            parts = [case.information(self.model, positions) for case in self.cases[arm]]
+            self.known[key] = sum(parts, np.zeros(()))
         return self.known[key]
 
     def open_choices(self, chosen: Sequence[Choice]) -> list[Choice]:
@@ -128,7 +144,7 @@ class SampleOptions(Options):
 
 
 @dataclass(frozen=True, eq=False)
-class DoseOptions(Options):
+class DoseOptions:
     """Other doses of arms: the information of every subject under every regimen, at all draws."""
 
     study: Study
@@ -193,9 +209,9 @@ def with_candidates(study: Study, times: Sequence[float], outputs: Sequence[str]
 
 def alike(
     model: Population, slopes: Sequence[Slopes], tag: np.ndarray, subjects: Sequence[int]
-) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+) -> list[Case]:
     """Give the different subjects among some, and how many are like each."""
-    found: dict[bytes, tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
+    found: dict[bytes, Case] = {}
     for subject in subjects:
         own = model.subject == subject
         if not own.any():
@@ -204,8 +220,8 @@ def alike(
             np.stack(parts) for parts in zip(*(s.of_subject(subject, own) for s in slopes), strict=True)
         ]
         key = tag[own].tobytes() + b"".join(array.tobytes() for array in arrays)
-        count = found[key][0] if key in found else 0
-        found[key] = (count + 1, tag[own], arrays[0], arrays[1], arrays[2])
+        count = found[key].count if key in found else 0
+        found[key] = Case(count + 1, tag[own], *arrays)
     return list(found.values())
 
 
@@ -215,11 +231,9 @@ def information_by_arm(
     """Give the information of each arm at all points, (draw, variable, variable)."""
     slopes = [model.slopes(point) for point in points]
     tag = np.full(len(model.subject), -1)
-    size = len(model.names)
+    nothing = np.zeros((len(points), len(model.names), len(model.names)))
     found = {}
     for arm, labels in groups.items():
-        total = np.zeros((len(points), size, size))
-        for count, _, *arrays in alike(model, slopes, tag, [study.subjects.index(label) for label in labels]):
-            total = total + count * model.information_of(*arrays)
-        found[arm] = total
+        cases = alike(model, slopes, tag, [study.subjects.index(label) for label in labels])
+        found[arm] = sum((case.information(model) for case in cases), nothing)
     return found

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor
+from pymc.logprob.utils import ParameterValueError
 from pytensor.graph.replace import clone_replace
 
 from qsp_bayes.calibration.sampler import quiet_pymc
@@ -56,7 +57,12 @@ def compile_joint(
     first, second = ([v.name for v in group] for group in (population, effects))
 
     def joint(u: np.ndarray, b: np.ndarray, data: list[np.ndarray]) -> Joint:
-        found = function(*split(u, shapes, first), *split(b, shapes, second), *data)
+        try:
+            found = function(*split(u, shapes, first), *split(b, shapes, second), *data)
+        except (
+            ParameterValueError
+        ):  # far away, such as a proportional error around a prediction that underflows
+            return Joint(np.full(study.n_subjects, np.nan), np.full(u.size, np.nan), np.full(b.size, np.nan))
         densities, gradients = found[: len(terms)], [np.ravel(slope) for slope in found[len(terms) :]]
         by_subject = np.bincount(
             subject, weights=np.concatenate([np.ravel(d) for d in densities]), minlength=study.n_subjects

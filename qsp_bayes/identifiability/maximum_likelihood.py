@@ -137,6 +137,7 @@ def search(
     free: np.ndarray,
     covariance: np.ndarray | None,
     effects: np.ndarray | None,
+    steepest: float = 1e-4,
 ) -> Optimum:
     """Maximise over some of the variables, the others staying at the start.
 
@@ -150,6 +151,8 @@ def search(
         The inverse of their information, close to the maximum: BFGS starts from it. L-BFGS-B where left out.
     effects : array, optional
         Modes of the individuals' effects close to the start.
+    steepest : float
+        Slope at which BFGS ends.
     """
     low, high = (end[free] for end in likelihood.region(CLOSE if covariance is None else FAR))
     low, high = np.minimum(low, start[free]), np.maximum(high, start[free])
@@ -178,7 +181,7 @@ def search(
         bounds = list(zip(low, high, strict=True))
         minimize(objective, start[free], jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     else:
-        options = {"maxiter": 200, "gtol": 1e-4, "hess_inv0": covariance}
+        options = {"maxiter": 200, "gtol": steepest, "hess_inv0": covariance}
         with np.errstate(all="ignore"):
             minimize(objective, start[free], jac=True, method="BFGS", options=options)
     return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -32,6 +32,8 @@ STEPS_TO_LIMIT = 5
 MOST_STEPS = 40
 REFINEMENTS = 12
 DEVIANCE_ERROR = 1e-4
+STEEPEST = 1e-3
+"""Slope that is left at points of a profile: its square, over the curvature, is what the deviance is wrong by."""
 BETTER = 1e-2
 """How much more likely a point of a profile must be to take the place of the maximum."""
 RESTARTS = 5
@@ -93,7 +95,11 @@ def profile_likelihood(
     standard deviations of the prior on the unconstrained scale (more where the curvature at the maximum says that the
     limit is further away, twelve at most); a side on which the deviance stays below the threshold until there is called
     open, and flat where it moves by less than a hundredth of the threshold. If a profile meets a more likely point, the
-    maximum moves there and the profiles begin again.
+    maximum moves there and the profiles begin again. Correlations of effects are there as ``corr_eta_canonical``,
+    (1 + r) / 2 of partial correlations r.
+
+    The steps of a nonlinear system's solver change with the parameters, and leave noise of about 0.001 in Laplace's
+    approximation; where that matters, give the calibration a solver with a tighter tolerance.
 
     Interrupting (Ctrl-C) keeps the profiles that are finished; the others can be asked for later.
 
@@ -135,7 +141,7 @@ def profile_likelihood(
                 for name in chosen:
                     progress.update(task, description=f"profile of {name}", completed=len(profiles))
                     profile = follow(top, likelihood.names.index(name), threshold)
-                    higher = profile.higher_than(top)
+                    higher = profile.higher
                     if higher is not None:
                         break
                     profiles[name] = profile
@@ -179,44 +185,55 @@ class Top:
         free = np.delete(np.arange(len(self.best.population)), k)
         start = close.population.copy()
         start[k] = value
-        return search(
-            self.likelihood, start, free, rough_inverse(self.information[np.ix_(free, free)]), close.effects
-        )
+        inverse = rough_inverse(self.information[np.ix_(free, free)])
+        return search(self.likelihood, start, free, inverse, close.effects, steepest=STEEPEST)
 
     def deviance(self, at: Optimum) -> float:
         """Twice the log-likelihood that is lost."""
         return 2 * (self.best.value - at.value)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """One side of a profile: its points, where it crosses the threshold (None: nowhere), and how high it goes."""
+
+    points: list[Optimum]
+    limit: float | None
+    rise: float
+
+
+@dataclass(frozen=True, eq=False)
 class Profile:
-    """The points of one profile, and where it crosses the threshold to either side (None where it does not)."""
+    """The profile of one variable: the maximum, and what lies to either side (-1, 1) of it."""
 
     k: int
-    points: list[Optimum] = field(default_factory=list)
-    limits: dict[int, float | None] = field(default_factory=dict)
-    rises: dict[int, float] = field(default_factory=dict)
+    top: Optimum
+    sides: dict[int, Walk]
 
-    def higher_than(self, top: Top) -> Optimum | None:
-        """Give the most likely point, if it is more likely than the maximum."""
+    @property
+    def points(self) -> list[Optimum]:
+        """All points, by the value of the variable."""
+        every = [self.top, *(point for side in self.sides.values() for point in side.points)]
+        return sorted(every, key=lambda point: point.population[self.k])
+
+    @property
+    def higher(self) -> Optimum | None:
+        """The most likely point, if it is more likely than the maximum."""
         best = max(self.points, key=lambda point: point.value)
-        return best if best.value > top.best.value + BETTER else None
+        return best if best.value > self.top.value + BETTER else None
 
 
 def follow(top: Top, k: int, threshold: float) -> Profile:
     """Follow the profile of one variable to both sides."""
-    profile = Profile(k, [top.best])
-    for side in (-1, 1):
-        walk(top, profile, side, threshold)
-    return profile
+    return Profile(k, top.best, {side: walk(top, k, side, threshold) for side in (-1, 1)})
 
 
-def walk(top: Top, profile: Profile, side: int, threshold: float) -> None:
+def walk(top: Top, k: int, side: int, threshold: float) -> Walk:
     """Walk to one side until the deviance is above the threshold, or as far as profiles go.
 
     The root of the deviance grows about evenly with distance: steps aim at equal steps of it.
     """
-    k, error, sd = profile.k, top.standard_error[profile.k], top.likelihood.prior_sd[profile.k]
+    error, sd = top.standard_error[k], top.likelihood.prior_sd[k]
     centre = top.best.population[k]
     reach = min(max(NEAR * sd, 8 * error), FAR * sd)
     aim = np.sqrt(threshold) / STEPS_TO_LIMIT
@@ -225,16 +242,16 @@ def walk(top: Top, profile: Profile, side: int, threshold: float) -> None:
     for _ in range(MOST_STEPS):
         before = trail[-1]
         distance = min(abs(before.population[k] - centre) + step, reach)
-        trail.append(top.given(k, centre + side * distance, ahead(trail, k, centre + side * distance)))
+        value = centre + side * distance
+        trail.append(top.given(k, value, ahead(trail, k, value)))
         grown = root(top.deviance(trail[-1])) - root(top.deviance(before))
-        if top.deviance(trail[-1]) > threshold or trail[-1].value > top.best.value + BETTER:
-            break
-        if distance >= reach:
+        is_higher = trail[-1].value > top.best.value + BETTER
+        if top.deviance(trail[-1]) > threshold or is_higher or distance >= reach:
             break
         step *= float(np.clip(aim / max(grown, 1e-12), 0.5, 2.0))
-    profile.rises[side] = max(top.deviance(point) for point in trail)
-    profile.limits[side] = cross(top, k, trail, threshold) if top.deviance(trail[-1]) > threshold else None
-    profile.points += trail[1:]
+    rise = max(top.deviance(point) for point in trail)
+    limit = cross(top, k, trail, threshold) if top.deviance(trail[-1]) > threshold else None
+    return Walk(trail[1:], limit, rise)
 
 
 def root(deviance: float) -> float:
@@ -283,8 +300,7 @@ def tabulate(top: Top, profiles: dict[str, Profile], threshold: float) -> xr.Dat
     path = np.full((len(profiles), longest, len(likelihood.names)), np.nan)
     lower, upper = np.full((2, len(profiles)), np.nan)
     for row, profile in enumerate(profiles.values()):
-        points = sorted(profile.points, key=lambda point: point.population[profile.k])
-        for column, point in enumerate(points):
+        for column, point in enumerate(profile.points):
             path[row, column] = likelihood.natural(point.population)
             deviance[row, column] = top.deviance(point)
             away = point.population[profile.k] - top.best.population[profile.k]
@@ -311,7 +327,7 @@ def tabulate(top: Top, profiles: dict[str, Profile], threshold: float) -> xr.Dat
 def limit_in_units(top: Top, profile: Profile, side: int) -> float:
     """Give a limit in the variable's own unit; the end of its range where the profile is open."""
     point = top.best.population.copy()
-    limit = profile.limits[side]
+    limit = profile.sides[side].limit
     point[profile.k] = side * np.inf if limit is None else limit
     with np.errstate(all="ignore"):
         return float(top.likelihood.natural(point)[profile.k])
@@ -319,10 +335,10 @@ def limit_in_units(top: Top, profile: Profile, side: int) -> float:
 
 def verdict(profile: Profile, threshold: float) -> str:
     """Say in words what a profile shows."""
-    is_open = {side for side, limit in profile.limits.items() if limit is None}
+    is_open = {side for side, found in profile.sides.items() if found.limit is None}
     if not is_open:
         return "limits on both sides"
-    is_flat = all(profile.rises[side] < threshold / 100 for side in is_open)
+    is_flat = all(profile.sides[side].rise < threshold / 100 for side in is_open)
     if len(is_open) == 2:
         return "flat: not identifiable" if is_flat else "open to both sides: no limit"
     side = {-1: "below: no lower limit", 1: "above: no upper limit"}[is_open.pop()]

@@ -1,5 +1,7 @@
 """The marginal likelihood against closed forms, quadrature, and a Laplace approximation written by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -118,3 +120,32 @@ def test_a_planned_study_and_unknown_names_are_refused(curved):
         MarginalLikelihood.of(decay(), plan)
     with pytest.raises(CalibrationError, match="TVX: no variable of the population, which has TVKE"):
         curved[0].unconstrained({"TVX": 1.0})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [qb.LogNormal(), qb.StudentT(qb.Additive()), qb.Censored(qb.Combined())],
+    ids=["log-normal", "Student", "censored"],
+)
+def test_other_errors_have_consistent_gradients_and_take_other_observations(error):
+    base = decay([qb.IIV("KE")])
+    extra = {
+        "sigma_log_A": qb.Prior(distribution="HalfNormal", sigma=0.3, unit="", source="test"),
+        "nu_A": qb.Prior(distribution="Gamma", mu=20.0, sigma=14.0, unit="", source="test"),
+    }
+    calibration = qb.Calibration(
+        base.system, {**base.priors, **extra}, individual=base.individual, error={"A": error}
+    )
+    study, other = (bolus(10.0, TIMES, OBSERVED + shift, "A", unit="mg") for shift in (0.0, 0.2))
+    if isinstance(error, qb.Censored):
+        low = study.table["DV"] < 1.3
+        study, other = (
+            dataclasses.replace(s, table=s.table.assign(CENS=low.astype(int))) for s in (study, other)
+        )
+    likelihood = MarginalLikelihood.of(calibration, study)
+    at = likelihood.start
+    found = likelihood.evaluate(at)
+    np.testing.assert_allclose(found.gradient, gradient_by_differences(likelihood, at), atol=1e-3)
+    again = MarginalLikelihood.of(calibration, other).evaluate(at).value
+    assert likelihood.replaced([other.data_arrays()["observed_A"]]).evaluate(at).value == pytest.approx(again)
+    assert again != pytest.approx(found.value, abs=1e-3)
