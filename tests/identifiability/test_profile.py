@@ -53,7 +53,7 @@ def test_intervals_agree_with_an_independent_optimiser():
     for k, name in enumerate(names):
         expected = np.exp(limits(minus_log_likelihood, top, k, chi2(1).ppf(0.95), 1.5))
         one = found.sel(variable=name)
-        np.testing.assert_allclose([one.lower, one.upper], expected, rtol=1e-3)
+        np.testing.assert_allclose([one.lower, one.upper], expected, rtol=1e-4)
         assert one.verdict.item() == "limits on both sides"
 
 
