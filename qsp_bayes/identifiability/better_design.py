@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,10 @@ from qsp_bayes.identifiability.design_options import (
     SampleOptions,
     with_candidates,
 )
-from qsp_bayes.identifiability.expected_information import PRIOR_DRAWS, Population, standard_errors
+from qsp_bayes.identifiability.expected_information import PRIOR_DRAWS, STEP, Population, standard_errors
+
+Quantity = Callable[[Mapping[str, Any]], float]
+"""A function of the values of the population by name."""
 
 EXCHANGES = 50
 LEAST_GAIN = 1e-9
@@ -76,7 +79,7 @@ def improve_design(
     candidates: Iterable[float] | Mapping[str, Regimen],
     number: int,
     *,
-    criterion: str | Sequence[str] = "D",
+    criterion: str | Sequence[str] | Quantity = "D",
     arms: Mapping[str, Sequence[str]] | None = None,
     outputs: Sequence[str] | None = None,
     priors: bool = True,
@@ -93,7 +96,8 @@ def improve_design(
 
         D: \tfrac1p \log\det(M + \Lambda), \qquad
         A: -\log \tfrac1p \operatorname{tr}\,(M + \Lambda)^{-1}, \qquad
-        \text{names}: -\log \operatorname{mean}_k\,[(M + \Lambda)^{-1}]_{kk}
+        \text{names}: -\log \operatorname{mean}_k\,[(M + \Lambda)^{-1}]_{kk}, \qquad
+        \text{a quantity } q: -\log\,\nabla q^T (M + \Lambda)^{-1} \nabla q .
 
     A gain of 0.1 is about 10 % more information on each variable. Candidates are added one by one, each the best there
     is; then chosen ones are exchanged for others for as long as that helps.
@@ -107,8 +111,10 @@ def improve_design(
         Times at which all subjects of an arm may be sampled; or regimens that an arm may have instead of its doses.
     number : int
         How many times to add, or how many arms may change their doses.
-    criterion : {"D", "A"} or sequence of str
-        Or the variables of the population that matter.
+    criterion : {"D", "A"}, sequence of str, or callable
+        Or the variables of the population that matter; or the quantity that a decision turns on, as a function of the
+        values of the population by name: ``lambda v: 100 / v["TVCL"]``, the area under the curve of the typical
+        individual, or by how much one regimen is better than another.
     arms : mapping of str to sequence of str, optional
         Labels of the subjects that are treated alike; all subjects are one arm where left out.
     outputs : sequence of str, optional
@@ -165,11 +171,12 @@ def improve_design(
     times = [] if isinstance(candidates, Mapping) else sorted({float(time) for time in candidates})
     full = study if regimens is not None else with_candidates(study, times, measured)
     population = Population.of(calibration, full)
-    wanted = check_criterion(criterion, population.names)
+    wanted = None if callable(criterion) else check_criterion(criterion, population.names)
     prior = population.prior_draws(PRIOR_DRAWS, random_seed)
     points = prior[:draws] if at is None else population.unconstrained(at)[None]
     precision = prior.std(axis=0) ** -2.0
-    judge = Judge(wanted, np.diag(precision * (1.0 if priors else FAINT)))
+    slopes = slopes_of(criterion, population, points) if callable(criterion) else None
+    judge = Judge(wanted, np.diag(precision * (1.0 if priors else FAINT)), slopes)
     options: Options
     if regimens is not None:
         options = DoseOptions.of(calibration, population, study, regimens, groups, points)
@@ -190,14 +197,21 @@ def improve_design(
 
 @dataclass(frozen=True)
 class Judge:
-    """The criterion: which variables matter (all jointly where None), and the precision of the priors."""
+    """The criterion: which variables matter (all jointly where None), and the precision of the priors.
+
+    With `slopes`, derivatives of a quantity at each draw, (draw, variable), its variance is all that matters.
+    """
 
     wanted: np.ndarray | None
     precision: np.ndarray
+    slopes: np.ndarray | None = None
 
     def __call__(self, informations: np.ndarray) -> float:
         """Give the criterion of a design, larger being better, from its information at each draw."""
         posterior = informations + self.precision
+        if self.slopes is not None:
+            variance = np.einsum("dp,dpq,dq->d", self.slopes, np.linalg.inv(posterior), self.slopes)
+            return -float(np.log(variance).mean())
         if self.wanted is None:
             return float(np.linalg.slogdet(posterior)[1].mean()) / posterior.shape[1]
         variances = np.diagonal(np.linalg.inv(posterior), axis1=1, axis2=2)[:, self.wanted]
@@ -252,7 +266,7 @@ def tabulate(
     order: list[Choice],
     names: list[str],
     precision: np.ndarray,
-    criterion: str | Sequence[str],
+    criterion: str | Sequence[str] | Quantity,
 ) -> xr.Dataset:
     """Tell what every step brings."""
     informations = [options.informations(order[:k]) for k in range(len(order) + 1)]
@@ -274,8 +288,33 @@ def tabulate(
             ),
         },
         {"step": np.arange(len(order) + 1), "variable": names},
-        {"criterion": criterion if isinstance(criterion, str) else ", ".join(criterion)},
+        {"criterion": name_of(criterion)},
     )
+
+
+def name_of(criterion: str | Sequence[str] | Quantity) -> str:
+    """Name a criterion."""
+    if callable(criterion):
+        return f"the variance of {getattr(criterion, '__name__', 'a quantity')}"
+    return criterion if isinstance(criterion, str) else ", ".join(criterion)
+
+
+def slopes_of(quantity: Quantity, population: Population, points: np.ndarray) -> np.ndarray:
+    """Differentiate a quantity by the unconstrained variables of the population, (draw, variable)."""
+    rows = []
+    for point in points:
+        ends = [
+            [float(quantity(population.natural(point + sign * step))) for sign in (1, -1)]
+            for step in STEP * np.eye(point.size)
+        ]
+        rows.append([(ahead - back) / (2 * STEP) for ahead, back in ends])
+    slopes = np.array(rows)
+    if not np.isfinite(slopes).all() or not np.abs(slopes).sum(axis=1).all():
+        raise CalibrationError(
+            "criterion: the quantity is not finite, or does not depend on the population, at some draw of the prior. "
+            f"It gets the values of {', '.join(population.names)} by name."
+        )
+    return slopes
 
 
 def words(option: Any) -> str:

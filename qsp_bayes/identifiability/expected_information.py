@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -311,6 +312,31 @@ class Population:
                 f"at: give a value for each of {', '.join(names)}; got {', '.join(values) or 'none'}."
             )
         return self.to_unconstrained(variables, [np.asarray(values[name])[None] for name in names], 1)[0]
+
+    def natural(self, population: np.ndarray) -> dict[str, Any]:
+        """Give the values of the variables of one population by name, in their own units."""
+        variables = [v for v in self.model.free_RVs if v.name in self.shapes and v.name not in self.effects]
+        found, at = {}, 0
+        for variable, back in zip(variables, self.backward, strict=True):
+            shape = self.shapes[variable.name]
+            size = int(np.prod(shape))
+            value = back(population[at : at + size].reshape(shape))
+            found[variable.name] = float(value) if value.ndim == 0 else value
+            at += size
+        return found
+
+    @cached_property
+    def backward(self) -> list[Callable[..., Any]]:
+        """Functions from the unconstrained values of each variable of the population to its own."""
+        functions = []
+        for variable in self.model.free_RVs:
+            if variable.name in self.shapes and variable.name not in self.effects:
+                transform, symbol = self.model.rvs_to_transforms[variable], variable.type()
+                own = symbol if transform is None else transform.backward(symbol, *variable.owner.inputs)
+                functions.append(
+                    pytensor.function([symbol], own, mode="FAST_COMPILE", on_unused_input="ignore")
+                )
+        return functions
 
     def to_unconstrained(self, variables: list[Any], drawn: list[np.ndarray], draws: int) -> np.ndarray:
         """Bring draws of the population to the space where they are unconstrained."""

@@ -139,6 +139,23 @@ def test_every_step_helps_and_the_design_has_the_information_that_is_promised(th
     assert "posterior standard deviations" in repr(better)
 
 
+def test_a_quantity_is_judged_by_its_own_variance(theophylline):
+    """The logarithm of clearance is one variable; an area is 1 / CL, whose relative error is that of CL."""
+    calibration, study = theophylline
+    times = [12.0, 24.0, 36.0, 48.0]
+
+    def of(criterion):
+        return qb.improve_design(calibration, study, times, 2, criterion=criterion, draws=3, random_seed=5)
+
+    by_name, by_log = of(["TVCL"]), of(lambda v: np.log(v["TVCL"]))
+    np.testing.assert_allclose(by_log.steps.criterion, by_name.steps.criterion, rtol=1e-5)
+    assert chosen(by_log) == chosen(by_name)
+    by_area = of(lambda v: 320.0 / v["TVCL"])
+    np.testing.assert_allclose(by_area.steps.gain, by_name.steps.gain, rtol=1e-4, atol=1e-8)
+    with pytest.raises(CalibrationError, match="does not depend on the population"):
+        of(lambda v: 1.0)
+
+
 def test_exchange_finds_what_trying_all_pairs_finds():
     """A two-parameter curve with proportional and additive error, from nothing: greedy alone may miss the pair."""
     calibration, at = decay(fix={"sigma_add_A": 0.1}), {"TVKE": 0.25, "TVS": 1.0}
