@@ -310,6 +310,9 @@ def test_the_ladder_of_a_design_without_a_fit_is_kept_too():
     ladder = quick(oral(), BY_MOUTH)
     assert np.isnan(ladder.group()["contraction"]).all()
     assert ladder.practical is None
+    (axes,) = plot_identifiability(ladder).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["in principle", "by this design"]
+    assert len(axes.patches) == 2 * 4 + 1
 
 
 def test_the_figure_has_a_row_for_each_variable_and_a_cell_for_each_rung(warned):
