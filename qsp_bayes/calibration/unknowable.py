@@ -39,7 +39,7 @@ def warn_of_unknowable(calibration: Calibration, study: Study) -> None:
             f"Perfect data of this study would not determine {', '.join(open_)}.{together}{way_out} Where the prior is "
             "to speak, mark it `informative = true`; qb.identifiability(calibration, study) says more.",
             IdentifiabilityWarning,
-            stacklevel=4,
+            stacklevel=3,  # the line that called fit
         )
 
 

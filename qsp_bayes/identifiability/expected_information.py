@@ -72,7 +72,7 @@ def expected_information(
     Raises
     ------
     CalibrationError
-        If `at` leaves out a variable or names one that is none.
+        If `at` leaves out a variable or names one that is none, or if predictions are not finite at a population.
 
     Notes
     -----
@@ -147,6 +147,17 @@ def standard_errors(information: np.ndarray, noise: float = 1e-9) -> np.ndarray:
     variance = (vectors[:, known] ** 2 / values[known]).sum(axis=1)
     unknown = (vectors[:, ~known] ** 2).sum(axis=1) > 1e-6
     return np.where(unknown, np.inf, np.sqrt(variance) / size)
+
+
+def require_finite(predictions: np.ndarray, subject: np.ndarray) -> None:
+    """Require that a design can be predicted at the population that was drawn."""
+    bad = np.unique(subject[~np.isfinite(predictions)])
+    if bad.size:
+        raise CalibrationError(
+            f"the predictions of subject {bad[0]} (counted from 0) are not finite at a population drawn from the "
+            "prior. Where the logarithm is observed, it is that of 0 where nothing is left: leave such samples out, "
+            "narrow the priors, or give one population by at={...}. Otherwise look with solver_check at what fails."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +281,8 @@ class Population:
 
     def slopes(self, population: np.ndarray) -> Slopes:
         """Give the moments of the observations and how they change with the population."""
-        _, covariances = self.covariances(population)
+        mean, covariances = self.covariances(population)
+        require_finite(mean, self.subject)
         of_mean, of_covariances = [], []
         for way in STEP * np.eye(len(self.names)):
             ahead, back = self.covariances(population + way), self.covariances(population - way)

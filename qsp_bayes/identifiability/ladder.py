@@ -19,6 +19,7 @@ from qsp_bayes.identifiability.contraction import Contraction, contraction
 from qsp_bayes.identifiability.expected_information import expected_information
 from qsp_bayes.identifiability.rungs import VERDICTS, Rungs
 from qsp_bayes.identifiability.structural import StructuralIdentifiability, structural_identifiability
+from qsp_bayes.identifiability.structural.result import NOT
 
 PREFIXES = ("TV", "omega_species_", "omega_", "pi_")
 """Of variables that describe one parameter of the system."""
@@ -134,7 +135,9 @@ def identifiability(
     -----
     The structural verdict is for the parameters of one individual. That of a standard deviation between individuals is
     the one of its parameter where all that individuals have in common is known: how CL varies is known where CL/F is
-    and F does not vary. Systems with switches or releases have no structural rung, and the ladder says so.
+    and F does not vary. Where that hides it, and the design informs it all the same, because individuals show together
+    what none shows alone, the structural verdict is left out. Systems with switches or releases have no structural
+    rung, and the ladder says so.
 
     Examples
     --------
@@ -202,8 +205,12 @@ def climb(
     together: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     verdict = ""
+    error = float(design["standard_error"].sel(variable=name))
     if structural is not None and parameter:
         verdict = structural.parameters.get(parameter, "")
+        if verdict == NOT and not name.startswith("TV") and np.isfinite(error):
+            verdict = ""  # individuals hide it one by one, and show it by how they differ together
+    if structural is not None and verdict:
         together = tuple(text for text in structural.combinations if mentions(text, parameter))
         remedies = ways_out(structural, parameter)
     found: dict[str, Any] = {}

@@ -48,7 +48,8 @@ def plot_identifiability(ladder: Ladder) -> NotebookFigure:
     """Draw what mechanism, design and data each say of every variable.
 
     A row for each variable; the columns are the rungs: whether perfect data would determine it, the contraction of its
-    prior that the design promises, and the one that the fit has brought. The verdict stands at the right.
+    prior that the design promises, and the one that the fit has brought, where there is a fit. The verdict stands at
+    the right.
 
     Parameters
     ----------
@@ -71,6 +72,7 @@ def panel(table: pd.DataFrame, summary: str) -> Panel:
 def draw(axes: Axes, table: pd.DataFrame) -> None:
     """Draw a cell for each variable and rung."""
     rows = len(table)
+    rungs = RUNGS if table["contraction"].notna().any() else RUNGS[:2]
     for place, (name, row) in zip(range(rows)[::-1], table.iterrows(), strict=True):
         for column, (text, colour) in enumerate(cells(row)):
             if text:
@@ -78,10 +80,12 @@ def draw(axes: Axes, table: pd.DataFrame) -> None:
                     Rectangle((column + 0.04, place - 0.4), 0.92, 0.8, color=colour, alpha=SHADE, linewidth=0)
                 )
                 axes.text(column + 0.5, place, text, ha="center", va="center", fontsize=8, color=INK)
-        axes.text(3.08, place, row["verdict"], va="center", fontsize=8, color=COLOURS[row["verdict"]])
+        axes.text(
+            len(rungs) + 0.08, place, row["verdict"], va="center", fontsize=8, color=COLOURS[row["verdict"]]
+        )
         axes.text(-0.06, place, str(name), ha="right", va="center", fontsize=8, color=INK)
-    axes.set(xlim=(-0.02, 4.1), ylim=(-0.6, rows - 0.2), yticks=[])
-    axes.set_xticks(np.arange(3) + 0.5, RUNGS)
+    axes.set(xlim=(-0.02, len(rungs) + 1.1), ylim=(-0.6, rows - 0.2), yticks=[])
+    axes.set_xticks(np.arange(len(rungs)) + 0.5, rungs)
     axes.xaxis.tick_top()
     axes.tick_params(axis="x", length=0, labelsize=9)
     for spine in axes.spines.values():

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import bolus
 
 import qsp_bayes as qb
 from qsp_bayes.data.study_units import StudyUnits
@@ -131,3 +132,15 @@ def test_more_subjects_know_more_and_the_seed_decides():
 def test_an_incomplete_population_is_refused():
     with pytest.raises(CalibrationError, match="give a value for each of TVB, sigma_add_R"):
         expected_information(level(), design(), at={"TVB": 4.0})
+
+
+def test_a_sample_at_which_nothing_is_left_is_refused():
+    """e^(-CL t / Vc) is 0 in double precision from t = 745 Vc / CL on, and its logarithm is observed."""
+    calibration = qb.Calibration(
+        qb.one_compartment(),
+        qb.load_priors("weakly_informative"),
+        error={"Cc": qb.LogNormal()},
+        fix={"sigma_log_Cc": 0.1},
+    )
+    with pytest.raises(CalibrationError, match=r"subject 0 .* are not finite .* leave such samples out"):
+        expected_information(calibration, bolus(1.0, [1.0, 1e6]), draws=3)
