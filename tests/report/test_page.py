@@ -12,8 +12,9 @@ from qsp_bayes.report import report
 from qsp_bayes.report.formatting import FIGURE_SPACE, PUNCTUATION_SPACE
 
 SECTIONS = (
-    "Decision", "Data", "System", "Priors and posteriors", "Population estimates", "Sampling diagnostics",
-    "Individual fits", "Goodness of fit", "Visual predictive check", "Cross-validation", "Reproducibility",
+    "Decision", "Data", "System", "Priors and posteriors", "What can be known", "Population estimates",
+    "Sampling diagnostics", "Individual fits", "Goodness of fit", "Visual predictive check",
+    "Cross-validation", "Reproducibility",
 )  # fmt: skip
 HOSTILE = '<script>alert("x")</script>$x_$<img src=x onerror=alert(1)>'
 
