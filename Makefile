@@ -16,7 +16,7 @@ demo: $(VENV)/installed ## fit theophylline, choose a regimen and write the repo
 	@$(BIN)/qsp-bayes demo
 
 test: $(VENV)/installed-test ## run the tests, without the slow ones
-	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-test ## run the slow tests: whole fits and their calibration
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

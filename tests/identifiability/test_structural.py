@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import by_equations
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from by_equations import cases, system_of
@@ -30,6 +31,7 @@ from qsp_bayes.identifiability.structural.modular import (
 )
 from qsp_bayes.identifiability.structural.point import Point
 from qsp_bayes.identifiability.structural.series import observed
+from qsp_bayes.systems.course import dosed
 from qsp_bayes.systems.linear import linear_form
 
 CASES = cases()
@@ -537,6 +539,40 @@ def test_open_directions_are_those_of_numerical_sensitivities(name):
         for direction in directions[-dimension:]:
             forth, back = (formula(path(direction, size)[1]) for size in (step, -step))
             assert abs(np.log(forth / back) / (2 * step)) < 1e-4, text
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_open_directions_are_those_of_the_gradients_that_sampling_uses(name):
+    """Random combinations of rows of the library's sensitivities have the null space of exact arithmetic."""
+    system, experiment, values, *_ = OPEN[name]
+    found = verdicts(system, experiment, seconds=0)
+    outputs = experiment.outputs or tuple(system.outputs)
+    ((route, dose),) = experiment.doses.items()
+    amount = system.states[route]
+    events = dosed(
+        system, qb.Regimen(float(dose), unit=amount, into=route), np.linspace(0.5, 40, 40), outputs
+    )
+    symbols = {parameter: pt.dscalar(parameter) for parameter in values}
+    path = system.solve(events, symbols)
+    weights = [pt.dvector() for _ in outputs]
+    number = sum(pt.dot(weight, path[output]) for weight, output in zip(weights, outputs, strict=True))
+    gradient = pytensor.function(
+        [*weights, *symbols.values()], pt.grad(number, list(symbols.values())), mode="NUMBA"
+    )
+    rng = np.random.default_rng(1)
+    point = np.array([values[parameter] for parameter in symbols])
+    # By the logarithms of the parameters, of which exact scalings are directions.
+    rows = np.array(
+        [point * gradient(*(rng.normal(size=40) for _ in outputs), *point) for _ in range(4 * len(values))]
+    )
+    rows /= np.linalg.norm(rows, axis=0).max()
+    _, sizes, directions = np.linalg.svd(rows)
+    dimension = len(values) - found.rank
+    assert sizes[-dimension:].max() < 1e-6 < 1e-5 < sizes[-dimension - 1]
+    for parameter, moved in zip(symbols, directions[-dimension:].T, strict=True):
+        assert (np.abs(moved).max() > 1e-3) == (found[parameter] == NOT), parameter
+    for row in found.symmetries.scalings:
+        assert np.linalg.norm(rows @ [float(row.get(parameter, 0)) for parameter in symbols]) < 1e-6
 
 
 # Exact arithmetic against fractions and closed forms.
