@@ -191,6 +191,22 @@ class Prior:
             **parameters,
         )
 
+    def marked(self, informative: bool = True) -> Prior:
+        """Give the same prior, marked as meant to move the result or not.
+
+        Examples
+        --------
+        >>> Prior(median=0.8, sd_logit=1.0, unit="", source="a guess").marked().informative
+        True
+        """
+        return Prior(
+            distribution=self.distribution,
+            unit=self.unit,
+            source=self.source,
+            informative=informative,
+            **self.parameters,
+        )
+
     def __repr__(self) -> str:
         return f"Prior({self.formula}, unit={self.unit!r})"
 

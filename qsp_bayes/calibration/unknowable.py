@@ -13,30 +13,26 @@ if TYPE_CHECKING:
 
 
 def warn_of_unknowable(calibration: Calibration, study: Study) -> None:
-    """Warn of parameters that perfect data of an individual would not determine, and whose priors are not informative.
+    """Warn of parameters that neither perfect data of an individual nor informative priors would determine.
 
-    Systems that the analysis refuses (switches, releases) are passed over.
+    A prior that is marked informative is taken for knowledge of its parameter: with F given, CL/F tells CL. Systems
+    that the analysis refuses (switches, releases) are passed over.
     """
     from qsp_bayes.identifiability.structural import structural_identifiability
 
+    given = {*known_parameters(calibration), *informed_parameters(calibration)}
+    known = [name for name in calibration.system.parameters if name in given]
     try:
-        found = structural_identifiability(
-            calibration.system, study, known=known_parameters(calibration), seconds=0
-        )
+        found = structural_identifiability(calibration.system, study, known=known, seconds=0)
     except MechanismError:
         return
-    open_ = [
-        name
-        for name, verdict in found.parameters.items()
-        if verdict == "not identifiable"
-        and not getattr(calibration.priors.get(f"TV{name}"), "informative", False)
-    ]
+    open_ = [name for name, verdict in found.parameters.items() if verdict == "not identifiable"]
     if open_:
         together = f" They determine {', '.join(found.combinations)}." if found.combinations else ""
         fix = " or ".join(" and ".join(names) for names in found.remedies.fix)
         way_out = f" Fixing {fix} makes all others identifiable." if fix else ""
         warnings.warn(
-            f"Perfect data of this study would not determine {', '.join(open_)}.{together}{way_out} Where the prior is "
+            f"Perfect data of this study would not determine {', '.join(open_)}.{together}{way_out} Where a prior is "
             "to speak, mark it `informative = true`; qb.identifiability(calibration, study) says more.",
             IdentifiabilityWarning,
             stacklevel=3,  # the line that called fit
@@ -58,3 +54,12 @@ def common_parameters(calibration: Calibration) -> list[str]:
         if any(variable.startswith(("omega_", "pi_")) for variable in part.variables(calibration.system))
     }
     return [name for name in calibration.system.parameters if name not in moved]
+
+
+def informed_parameters(calibration: Calibration) -> list[str]:
+    """Return the parameters whose typical values have priors that are marked informative."""
+    return [
+        name
+        for name in calibration.system.parameters
+        if getattr(calibration.priors.get(f"TV{name}"), "informative", False)
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.unknowable import common_parameters, known_parameters
+from qsp_bayes.calibration.unknowable import common_parameters, informed_parameters, known_parameters
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.identifiability.contraction import Contraction, contraction
@@ -105,8 +105,8 @@ def identifiability(
     ================== ==========================================================================================
     verdict            when
     ================== ==========================================================================================
-    cannot be known    not identifiable from perfect data, and the prior is not marked informative
-    known by its prior not identifiable from perfect data, and the prior is marked informative
+    cannot be known    not identifiable from perfect data, nor with the priors that are marked informative
+    known by its prior not identifiable from perfect data, but with the priors that are marked informative
     known              80 % or more of the prior's variance is taken away, by the fit, or without one by the design
     known in part      20 to 80 %
     not known          less than 20 %
@@ -154,8 +154,13 @@ def identifiability(
     Perfect data of an individual would not determine CL. The data determine CL/F alone.
     """
     structural, refused = structure(calibration, study, known_parameters(calibration), seconds, random_seed)
-    between = structural
+    between = leaning = structural
+    informed = informed_parameters(calibration)
     if structural is not None and not structural.identifiable:
+        given = {*known_parameters(calibration), *informed}
+        leaning, _ = structure(
+            calibration, study, [n for n in calibration.system.parameters if n in given], 0.0, random_seed
+        )
         # Between individuals only what varies has to be told: what is common to all is the same for all.
         between, _ = structure(calibration, study, common_parameters(calibration), 0.0, random_seed)
     design = expected_information(calibration, study, draws=draws, random_seed=random_seed)
@@ -166,6 +171,8 @@ def identifiability(
     for k, name in enumerate(names):
         of_mean = name.startswith("TV")
         rungs = climb(calibration, name, structural if of_mean else between, design, partners[k], practical)
+        if rungs.open and leaning is not None and leaning.parameters.get(rungs.parameter, "") != NOT:
+            rungs = replace(rungs, settled=tuple(informed))
         rows[name] = {
             "structural": rungs.structural,
             "expected_error": float(design["standard_error"][k]),

@@ -41,6 +41,8 @@ class Rungs:
         With the partner, in the posterior to be expected.
     contraction, shift : float or None
         What the fit made of the prior; None without a fit.
+    settled : tuple of str
+        Parameters whose informative priors settle what data leave open.
     """
 
     variable: str
@@ -54,6 +56,7 @@ class Rungs:
     correlation: float
     contraction: float | None = None
     shift: float | None = None
+    settled: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -74,7 +77,7 @@ class Rungs:
         'cannot be known'
         """
         if self.open:
-            return BY_PRIOR if self.informative else CANNOT
+            return BY_PRIOR if self.informative or self.settled else CANNOT
         share = self.expected if self.contraction is None else self.contraction
         if share >= INFORMED:
             return KNOWN
@@ -87,6 +90,8 @@ class Rungs:
         if self.open:
             known = f" The data determine {', '.join(self.together)} alone." if self.together else ""
             said.append(f"Perfect data of an individual would not determine {self.parameter}.{known}")
+            if self.settled and not self.informative:
+                said.append(f"With the informative prior of {', '.join(self.settled)} they do.")
             if self.contraction is not None and self.contraction >= NOT_INFORMED:
                 said.append(
                     f"The fit took away {self.contraction:.0%} of its prior variance because other priors are narrow."

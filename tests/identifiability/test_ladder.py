@@ -19,12 +19,6 @@ from qsp_bayes.report import ladder_figure, plot_identifiability
 BIOAVAILABILITY = qb.Prior(median=0.7, sd_logit=0.8, unit="", source="test")
 
 
-def marked(prior):
-    """The same prior, meant to move the result."""
-    law = {"distribution": prior.distribution, **prior.parameters}
-    return qb.Prior(**law, unit=prior.unit, source=prior.source, informative=True)
-
-
 def oral(individual=(), fix=None, **priors):
     """First-order absorption of an unknown share F: CL/F and Vc/F are all that oral data determine."""
     return qb.Calibration(
@@ -84,9 +78,10 @@ def test_bioavailability_by_mouth_cannot_be_known():
 
 
 def test_what_is_meant_to_come_from_the_prior_is_known_by_it():
-    found = quick(oral(TVF=marked(BIOAVAILABILITY)), BY_MOUTH)
-    assert found.named("known by its prior") == ["TVF"]
-    assert found.named("cannot be known") == ["TVCL", "TVVc"]
+    found = quick(oral(TVF=BIOAVAILABILITY.marked()), BY_MOUTH)
+    assert found.named("known by its prior") == ["TVF", "TVCL", "TVVc"]
+    assert found.table.at["TVCL", "reason"].endswith("With the informative prior of F they do.")
+    assert found.named("cannot be known") == []
 
 
 def test_an_intravenous_arm_or_a_given_bioavailability_makes_all_knowable():
@@ -241,8 +236,8 @@ def test_fit_warns_before_sampling(warned):
 
 
 ALL_MARKED = {
-    "TVF": marked(BIOAVAILABILITY),
-    **{name: marked(qb.load_priors("theophylline")[name]) for name in ("TVCL", "TVVc")},
+    "TVF": BIOAVAILABILITY.marked(),
+    **{name: qb.load_priors("theophylline")[name].marked() for name in ("TVCL", "TVVc")},
 }
 
 
@@ -261,9 +256,14 @@ def test_no_warning_where_there_is_nothing_to_warn_of(calibration, study):
         warn_of_unknowable(calibration, study)
 
 
-def test_one_prior_that_is_marked_is_left_out_of_the_warning():
-    with pytest.warns(IdentifiabilityWarning, match="would not determine CL, Vc"):
+def test_a_prior_that_is_marked_settles_what_it_settles():
+    """With F given, CL/F tells CL; knowing KA settles nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         warn_of_unknowable(oral(TVF=ALL_MARKED["TVF"]), BY_MOUTH)
+    rate = qb.load_priors("theophylline")["TVKA"].marked()
+    with pytest.warns(IdentifiabilityWarning, match="would not determine F, CL, Vc"):
+        warn_of_unknowable(oral(TVKA=rate), BY_MOUTH)
 
 
 def test_a_fixed_value_that_individuals_move_is_not_known():
