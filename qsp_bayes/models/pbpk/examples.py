@@ -54,6 +54,7 @@ def examples() -> dict[str, Example]:
         lung_as_blood=True,
     )
     minimal = whole_body_pbpk(organs=lumping.table, renal=[])
+    lumped = lumping.values(values_of(whole_body_pbpk(renal=[])))
     organs = ["Cc", "C_liver", "C_muscle", "C_adipose"]
     return {
         "Whole body, oral": Example(
@@ -113,7 +114,7 @@ def examples() -> dict[str, Example]:
         ),
         "Minimal PBPK by lumping": Example(
             minimal,
-            {name: lumping.values(values_of(whole_body_pbpk(renal=[])))[name] for name in minimal.parameters},
+            {name: lumped[name] for name in minimal.parameters},
             until=24,
             shows=["Cc", "C_rapid", "C_slow", "C_liver"],
             regimen=vein,

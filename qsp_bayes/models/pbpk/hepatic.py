@@ -8,12 +8,10 @@ import pytensor.tensor as pt
 
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.pbpk.organ import Organ
+from qsp_bayes.physiology.hepatic import DISPERSION_NUMBER
 from qsp_bayes.systems import Output, Process, System
 from qsp_bayes.systems.declarations import Quantity
 from qsp_bayes.units import Units
-
-DISPERSION_NUMBER = 0.17
-"""Dispersion number of the human liver, Roberts and Rowland (1986)."""
 
 LIVERS = ("well-stirred", "parallel-tube", "dispersion", "saturable")
 

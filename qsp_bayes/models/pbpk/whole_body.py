@@ -8,10 +8,11 @@ from dataclasses import replace
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.models.pbpk.chamber import closed_chamber
 from qsp_bayes.models.pbpk.circulation import circulation
-from qsp_bayes.models.pbpk.hepatic import DISPERSION_NUMBER, hepatic_elimination
+from qsp_bayes.models.pbpk.hepatic import hepatic_elimination
 from qsp_bayes.models.pbpk.oral import N_TRANSIT, oral_absorption
 from qsp_bayes.models.pbpk.organ import ORGANS, Organ, with_membranes
 from qsp_bayes.models.pbpk.renal import renal_elimination
+from qsp_bayes.physiology.hepatic import DISPERSION_NUMBER
 from qsp_bayes.systems import System
 from qsp_bayes.units import Units
 
