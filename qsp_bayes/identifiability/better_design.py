@@ -20,7 +20,8 @@ from qsp_bayes.identifiability.design_options import (
     SampleOptions,
     with_candidates,
 )
-from qsp_bayes.identifiability.expected_information import PRIOR_DRAWS, STEP, Population, standard_errors
+from qsp_bayes.identifiability.expected_information import STEP, Population, standard_errors
+from qsp_bayes.identifiability.joint_density import PRIOR_DRAWS
 
 Quantity = Callable[[Mapping[str, Any]], float]
 """A function of the values of the population by name."""

@@ -14,13 +14,19 @@ import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.calibration.iiv import IIV
-from qsp_bayes.calibration.sampler import quiet_pymc
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.identifiability.joint_density import (
+    PRIOR_DRAWS,
+    compile_natural,
+    numbered,
+    prior_draws,
+    split,
+    to_unconstrained,
+)
 
 STEP = 1e-4
 """Of central differences, in the space where variables are unconstrained."""
-PRIOR_DRAWS = 500
 INDIVIDUAL = {"subject", "occasion"}
 
 
@@ -180,8 +186,10 @@ class Population:
 
     Attributes
     ----------
+    population : list of variables
+        Those that describe no single individual.
     names : list of str
-        Variables of the population, one for each number.
+        Their names, one for each number.
     of_variance : array of bool
         Which of them are standard deviations, correlations and errors.
     predict : callable
@@ -189,6 +197,7 @@ class Population:
     """
 
     model: pm.Model
+    population: list[Any]
     names: list[str]
     of_variance: np.ndarray
     shapes: Mapping[str, tuple[int, ...]]
@@ -219,34 +228,26 @@ class Population:
 
         start = model.initial_point(random_seed=0)
         shapes = {v.name: start[model.rvs_to_values[v].name].shape for v in free}
-        effects: dict[str, list[np.ndarray]] = {}
-        names: list[str] = []
-        for variable in free:
-            dims = model.named_vars_to_dims.get(variable.name) or ()
-            if INDIVIDUAL.intersection(dims):
-                effects[variable.name] = directions(plan, dims, shapes[variable.name])
-            else:
-                size = int(np.prod(shapes[variable.name]))
-                names += (
-                    [variable.name]
-                    if not shapes[variable.name]
-                    else [f"{variable.name}[{k}]" for k in range(size)]
-                )
+        dims = {v.name: model.named_vars_to_dims.get(v.name) or () for v in free}
+        effects = {
+            name: directions(plan, own, shapes[name])
+            for name, own in dims.items()
+            if INDIVIDUAL.intersection(own)
+        }
+        population = [v for v in free if v.name not in effects]
+        names = numbered(shapes, [v.name for v in population])
         of_variance = np.array([not name.startswith(("TV", "e_")) for name in names])
         subject = np.concatenate([plan.subject_index[plan.rows[output]] for output in outputs])
-        return cls(model, names, of_variance, shapes, effects, subject, predict)
+        return cls(model, population, names, of_variance, shapes, effects, subject, predict)
 
     def point(self, population: np.ndarray, moved: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Give the values of all free variables: the population's, and effects that are 0 unless moved."""
-        found, at = [], 0
-        for name, shape in self.shapes.items():
-            if name in self.effects:
-                found.append(moved.get(name, np.zeros(shape)))
-            else:
-                size = int(np.prod(shape))
-                found.append(population[at : at + size].reshape(shape))
-                at += size
-        return found
+        names = [variable.name for variable in self.population]
+        own = dict(zip(names, split(population, self.shapes, names), strict=True))
+        return [
+            own[name] if name in own else moved.get(name, np.zeros(shape))
+            for name, shape in self.shapes.items()
+        ]
 
     def moments(self, population: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give predictions of the typical individual, their derivatives by effects, and the sd of residuals."""
@@ -310,56 +311,27 @@ class Population:
 
     def prior_draws(self, draws: int, random_seed: int) -> np.ndarray:
         """Draw populations from the prior, unconstrained, (draw, variable)."""
-        variables = [v for v in self.model.free_RVs if v.name in self.shapes and v.name not in self.effects]
-        with self.model, quiet_pymc():
-            drawn = pm.draw(variables, draws, random_seed=random_seed)
-        return self.to_unconstrained(variables, drawn, draws)
+        return prior_draws(self.model, self.population, draws, random_seed)
 
     def unconstrained(self, values: Mapping[str, float]) -> np.ndarray:
         """Give one population, unconstrained."""
-        variables = [v for v in self.model.free_RVs if v.name in self.shapes and v.name not in self.effects]
-        names = [variable.name for variable in variables]
+        names = [variable.name for variable in self.population]
         if set(values) != set(names):
             raise CalibrationError(
                 f"at: give a value for each of {', '.join(names)}; got {', '.join(values) or 'none'}."
             )
-        return self.to_unconstrained(variables, [np.asarray(values[name])[None] for name in names], 1)[0]
+        return np.concatenate([np.ravel(to_unconstrained(self.model, name, values[name])) for name in names])
 
     def natural(self, population: np.ndarray) -> dict[str, Any]:
         """Give the values of the variables of one population by name, in their own units."""
-        variables = [v for v in self.model.free_RVs if v.name in self.shapes and v.name not in self.effects]
-        found, at = {}, 0
-        for variable, back in zip(variables, self.backward, strict=True):
-            shape = self.shapes[variable.name]
-            size = int(np.prod(shape))
-            value = back(population[at : at + size].reshape(shape))
-            found[variable.name] = float(value) if value.ndim == 0 else value
-            at += size
-        return found
+        names = [variable.name for variable in self.population]
+        values = split(self.to_natural(population), self.shapes, names)
+        return {name: x if x.ndim else float(x) for name, x in zip(names, values, strict=True)}
 
     @cached_property
-    def backward(self) -> list[Callable[..., Any]]:
-        """Functions from the unconstrained values of each variable of the population to its own."""
-        functions = []
-        for variable in self.model.free_RVs:
-            if variable.name in self.shapes and variable.name not in self.effects:
-                transform, symbol = self.model.rvs_to_transforms[variable], variable.type()
-                own = symbol if transform is None else transform.backward(symbol, *variable.owner.inputs)
-                functions.append(
-                    pytensor.function([symbol], own, mode="FAST_COMPILE", on_unused_input="ignore")
-                )
-        return functions
-
-    def to_unconstrained(self, variables: list[Any], drawn: list[np.ndarray], draws: int) -> np.ndarray:
-        """Bring draws of the population to the space where they are unconstrained."""
-        columns = []
-        for variable, values in zip(variables, drawn, strict=True):
-            transform = self.model.rvs_to_transforms[variable]
-            symbol = variable.type()
-            moved = symbol if transform is None else transform.forward(symbol, *variable.owner.inputs)
-            forward = pytensor.function([symbol], moved, mode="FAST_COMPILE", on_unused_input="ignore")
-            columns.append(np.array([forward(value) for value in values]).reshape(draws, -1))
-        return np.concatenate(columns, axis=1)
+    def to_natural(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The way back from the unconstrained scale."""
+        return compile_natural(self.model, self.population, self.shapes)
 
 
 def information_scale(law: list[Any]) -> Any:

@@ -25,6 +25,15 @@ class Joint(NamedTuple):
     by_effects: np.ndarray
 
 
+def numbered(shapes: Mapping[str, tuple[int, ...]], names: list[str]) -> list[str]:
+    """Name every number of the named variables: ``TVCL``, ``corr_eta_canonical[0]``."""
+    return [
+        name if not shapes[name] else f"{name}[{k}]"
+        for name in names
+        for k in range(int(np.prod(shapes[name])))
+    ]
+
+
 def split(vector: np.ndarray, shapes: Mapping[str, tuple[int, ...]], names: list[str]) -> list[np.ndarray]:
     """Cut a vector into arrays of the named variables' shapes."""
     ends = np.cumsum([int(np.prod(shapes[name])) for name in names])[:-1]
@@ -103,12 +112,14 @@ def compile_penalty(
     return penalty
 
 
-def prior_draws(model: pm.Model, population: list[Any]) -> np.ndarray:
+def prior_draws(
+    model: pm.Model, population: list[Any], draws: int = PRIOR_DRAWS, random_seed: int = 0
+) -> np.ndarray:
     """Draw populations from the prior, unconstrained, (draw, number)."""
     with model, quiet_pymc():
-        drawn = pm.draw(population, PRIOR_DRAWS, random_seed=0, mode="FAST_COMPILE")
+        drawn = pm.draw(population, draws, random_seed=random_seed, mode="FAST_COMPILE")
     columns = [
-        to_unconstrained(model, v.name, values).reshape(PRIOR_DRAWS, -1)
+        to_unconstrained(model, v.name, values).reshape(draws, -1)
         for v, values in zip(population, drawn, strict=True)
     ]
     return np.concatenate(columns, axis=1)

@@ -19,6 +19,7 @@ from qsp_bayes.identifiability.joint_density import (
     compile_joint,
     compile_natural,
     compile_penalty,
+    numbered,
     prior_draws,
     to_unconstrained,
 )
@@ -125,11 +126,7 @@ class MarginalLikelihood:
         owners = {v.name: owners_of_effects(model, study, v.name, shapes[v.name]) for v in effects}
         slots = slots_of_subjects([owners[v.name] for v in effects], study.n_subjects)
         return cls(
-            names=[
-                name if not shapes[name] else f"{name}[{k}]"
-                for name, size in sizes.items()
-                for k in range(size)
-            ],
+            names=numbered(shapes, list(sizes)),
             sizes=sizes,
             slots=slots,
             n_effects=sum(len(owner) for owner in owners.values()),
