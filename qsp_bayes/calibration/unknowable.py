@@ -19,14 +19,15 @@ def warn_of_unknowable(calibration: Calibration, study: Study) -> None:
     that the analysis refuses (switches, releases) are passed over.
     """
     from qsp_bayes.identifiability.structural import structural_identifiability
+    from qsp_bayes.identifiability.structural.result import NOT
 
-    given = {*known_parameters(calibration), *informed_parameters(calibration)}
-    known = [name for name in calibration.system.parameters if name in given]
     try:
-        found = structural_identifiability(calibration.system, study, known=known, seconds=0)
+        found = structural_identifiability(
+            calibration.system, study, known=settled_parameters(calibration), seconds=0
+        )
     except MechanismError:
         return
-    open_ = [name for name, verdict in found.parameters.items() if verdict == "not identifiable"]
+    open_ = [name for name, verdict in found.parameters.items() if verdict == NOT]
     if open_:
         together = f" They determine {', '.join(found.combinations)}." if found.combinations else ""
         fix = " or ".join(" and ".join(names) for names in found.remedies.fix)
@@ -63,3 +64,9 @@ def informed_parameters(calibration: Calibration) -> list[str]:
         for name in calibration.system.parameters
         if getattr(calibration.priors.get(f"TV{name}"), "informative", False)
     ]
+
+
+def settled_parameters(calibration: Calibration) -> list[str]:
+    """Return the parameters that are given, or that informative priors speak for."""
+    settled = {*known_parameters(calibration), *informed_parameters(calibration)}
+    return [name for name in calibration.system.parameters if name in settled]

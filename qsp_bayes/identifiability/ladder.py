@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.unknowable import common_parameters, informed_parameters, known_parameters
+from qsp_bayes.calibration.unknowable import (
+    common_parameters,
+    informed_parameters,
+    known_parameters,
+    settled_parameters,
+)
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import MechanismError
 from qsp_bayes.identifiability.contraction import Contraction, contraction
@@ -157,10 +161,7 @@ def identifiability(
     between = leaning = structural
     informed = informed_parameters(calibration)
     if structural is not None and not structural.identifiable:
-        given = {*known_parameters(calibration), *informed}
-        leaning, _ = structure(
-            calibration, study, [n for n in calibration.system.parameters if n in given], 0.0, random_seed
-        )
+        leaning, _ = structure(calibration, study, settled_parameters(calibration), 0.0, random_seed)
         # Between individuals only what varies has to be told: what is common to all is the same for all.
         between, _ = structure(calibration, study, common_parameters(calibration), 0.0, random_seed)
     design = expected_information(calibration, study, draws=draws, random_seed=random_seed)
@@ -220,10 +221,9 @@ def climb(
     if structural is not None and verdict:
         together = tuple(text for text in structural.combinations if mentions(text, parameter))
         remedies = ways_out(structural, parameter)
-    found: dict[str, Any] = {}
+    achieved = None
     if practical is not None and name in practical.table.index:
-        row = practical.table.loc[name]
-        found = {"contraction": float(row["contraction"]), "shift": float(row["shift"])}
+        achieved = float(practical.table.at[name, "contraction"])
     return Rungs(
         variable=name,
         parameter=parameter,
@@ -234,7 +234,7 @@ def climb(
         expected=float(design["contraction"].sel(variable=name)),
         partner=partner[0],
         correlation=partner[1],
-        **found,
+        contraction=achieved,
     )
 
 

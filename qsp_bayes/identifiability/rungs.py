@@ -39,7 +39,7 @@ class Rungs:
         Variable that it goes together with most.
     correlation : float
         With the partner, in the posterior to be expected.
-    contraction, shift : float or None
+    contraction : float or None
         What the fit made of the prior; None without a fit.
     settled : tuple of str
         Parameters whose informative priors settle what data leave open.
@@ -55,7 +55,6 @@ class Rungs:
     partner: str
     correlation: float
     contraction: float | None = None
-    shift: float | None = None
     settled: tuple[str, ...] = ()
 
     @property
@@ -71,7 +70,7 @@ class Rungs:
         --------
         >>> from dataclasses import replace
         >>> kon = Rungs("TVkon", "kon", False, "locally identifiable", (), (), 0.05, "TVkoff", 0.97)
-        >>> kon.verdict, replace(kon, contraction=0.9, shift=0.0).verdict
+        >>> kon.verdict, replace(kon, contraction=0.9).verdict
         ('not known', 'known')
         >>> replace(kon, structural="not identifiable").verdict
         'cannot be known'
