@@ -4,7 +4,9 @@ from qsp_bayes.decision.choice import choose
 from qsp_bayes.decision.decision import Decision
 from qsp_bayes.decision.exposure import (
     auc,
+    average,
     cmax,
+    cmin,
     duration,
     fraction_within,
     time_above,
@@ -26,8 +28,10 @@ __all__ = [
     "OccupancyLimit",
     "Utility",
     "auc",
+    "average",
     "choose",
     "cmax",
+    "cmin",
     "duration",
     "first_in_human",
     "fraction_within",

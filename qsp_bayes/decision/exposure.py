@@ -1,6 +1,7 @@
 """Exposure: what a path does over time, as one number for each individual.
 
-Every measure takes a DataArray with a dimension ``time``, removes that dimension and keeps all others.
+Every measure takes a DataArray with a dimension ``time``, removes that dimension and keeps all others; or a
+`Path`, which answers for itself.
 Between two grid times the path is taken as the straight line. The measures are then exact; what they miss is
 the curvature of the true path within a step of the grid (an error of order step squared where the path is
 smooth) and, at an intravenous bolus, the jump: the value at the time of a dose is the trough before it, and
@@ -14,10 +15,11 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.decision.path import Path
 from qsp_bayes.errors import DecisionError
 
 
-def time_within(x: xr.DataArray, low: float, high: float) -> xr.DataArray:
+def time_within(x: xr.DataArray | Path, low: float, high: float) -> xr.DataArray:
     r"""Time that the path spends between two bounds.
 
     .. math:: \int_{t_0}^{t_1} 1\{low \le x(t) \le high\} \, dt
@@ -49,10 +51,12 @@ def time_within(x: xr.DataArray, low: float, high: float) -> xr.DataArray:
     """
     if not low < high:
         raise DecisionError(f"time_within: low = {low} must be below high = {high}.")
+    if isinstance(x, Path):
+        return x.time_within(low, high)
     return over_time(x, lambda values, time: duration_within(values, time, low, high))
 
 
-def time_above(x: xr.DataArray, threshold: float) -> xr.DataArray:
+def time_above(x: xr.DataArray | Path, threshold: float) -> xr.DataArray:
     r"""Time that the path spends above a threshold: :math:`\int 1\{x(t) > threshold\} \, dt`.
 
     Same parameters, unit, errors and exactness as :func:`time_within`.
@@ -66,7 +70,7 @@ def time_above(x: xr.DataArray, threshold: float) -> xr.DataArray:
     return duration(x) - time_within(x, -np.inf, threshold)
 
 
-def time_below(x: xr.DataArray, threshold: float) -> xr.DataArray:
+def time_below(x: xr.DataArray | Path, threshold: float) -> xr.DataArray:
     r"""Time that the path spends below a threshold: :math:`\int 1\{x(t) < threshold\} \, dt`.
 
     Same parameters, unit, errors and exactness as :func:`time_within`.
@@ -80,7 +84,7 @@ def time_below(x: xr.DataArray, threshold: float) -> xr.DataArray:
     return duration(x) - time_within(x, threshold, np.inf)
 
 
-def fraction_within(x: xr.DataArray, low: float, high: float) -> xr.DataArray:
+def fraction_within(x: xr.DataArray | Path, low: float, high: float) -> xr.DataArray:
     """Share of the time span that the path spends between two bounds: `time_within` over `duration`, no unit.
 
     Examples
@@ -92,7 +96,7 @@ def fraction_within(x: xr.DataArray, low: float, high: float) -> xr.DataArray:
     return time_within(x, low, high) / duration(x)
 
 
-def duration(x: xr.DataArray) -> float:
+def duration(x: xr.DataArray | Path) -> float:
     """Span of the time grid, last time minus first, in the unit of time.
 
     Examples
@@ -100,11 +104,13 @@ def duration(x: xr.DataArray) -> float:
     >>> duration(xr.DataArray([0.0, 20.0, 0.0], dims="time", coords={"time": [0.0, 2.0, 4.0]}))
     4.0
     """
+    if isinstance(x, Path):
+        return x.duration()
     time = time_grid(x)
     return float(time[-1] - time[0])
 
 
-def auc(x: xr.DataArray) -> xr.DataArray:
+def auc(x: xr.DataArray | Path) -> xr.DataArray:
     r"""Area under the path, :math:`\int_{t_0}^{t_1} x(t) \, dt`, by the linear trapezoidal rule.
 
     Returns
@@ -118,10 +124,24 @@ def auc(x: xr.DataArray) -> xr.DataArray:
     >>> float(auc(x))
     40.0
     """
+    if isinstance(x, Path):
+        return x.auc()
     return over_time(x, lambda values, time: np.trapezoid(values, time, axis=-1))
 
 
-def cmax(x: xr.DataArray) -> xr.DataArray:
+def average(x: xr.DataArray | Path) -> xr.DataArray:
+    r"""Average over time, `auc` over `duration`, in the unit of `x`.
+
+    Examples
+    --------
+    >>> x = xr.DataArray([0.0, 20.0, 0.0], dims="time", coords={"time": [0.0, 2.0, 4.0]})
+    >>> float(average(x))
+    10.0
+    """
+    return auc(x) / duration(x)
+
+
+def cmax(x: xr.DataArray | Path) -> xr.DataArray:
     r"""Largest value on the grid, :math:`\max_t x(t)`, in the unit of `x`.
 
     Examples
@@ -130,10 +150,26 @@ def cmax(x: xr.DataArray) -> xr.DataArray:
     >>> float(cmax(x))
     20.0
     """
+    if isinstance(x, Path):
+        return x.cmax()
     return over_time(x, lambda values, time: values.max(axis=-1))
 
 
-def trough(x: xr.DataArray, time: float | None = None) -> xr.DataArray:
+def cmin(x: xr.DataArray | Path) -> xr.DataArray:
+    r"""Smallest value on the grid, :math:`\min_t x(t)`, in the unit of `x`.
+
+    Examples
+    --------
+    >>> x = xr.DataArray([5.0, 20.0, 4.0], dims="time", coords={"time": [0.0, 2.0, 4.0]})
+    >>> float(cmin(x))
+    4.0
+    """
+    if isinstance(x, Path):
+        return x.cmin()
+    return over_time(x, lambda values, time: values.min(axis=-1))
+
+
+def trough(x: xr.DataArray | Path, time: float | None = None) -> xr.DataArray:
     r"""Value just before a dose, :math:`x(time)`, in the unit of `x`.
 
     Parameters
@@ -155,6 +191,8 @@ def trough(x: xr.DataArray, time: float | None = None) -> xr.DataArray:
     >>> float(trough(x)), float(trough(x, 3.0))
     (4.0, 12.0)
     """
+    if isinstance(x, Path):
+        return x.value_at(time)
     grid = time_grid(x)
     at = grid[-1] if time is None else float(time)
     if not grid[0] <= at <= grid[-1]:
