@@ -90,7 +90,8 @@ def individual_posterior(
         )
     if draws != int(draws) or draws < 1:
         raise CalibrationError(f"draws is {draws!r}; it must be a whole number of at least 1.")
-    rng = np.random.default_rng(random_seed)
+    # Streams of their own: a fit drawn with the same seed must not repeat itself in the effects.
+    seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(4)]
     individual = Individual.of(calibration, person)
     names = [*individual.population, *error_variables(calibration)]
     require_known(names, map(str, fit["posterior"].data_vars), "the fit", "posterior variable")
@@ -104,7 +105,7 @@ def individual_posterior(
     prior = person_dataset(
         individual,
         at_places(posterior, prior_place),
-        rng.standard_normal((chains * each, individual.n_effects)),
+        np.random.default_rng(seeds[0]).standard_normal((chains * each, individual.n_effects)),
         chains,
         prior_place,
     )
@@ -114,7 +115,9 @@ def individual_posterior(
         how |= {"way": "prior"}
     else:
         with threads(usable_cores()):
-            weighted, place, population = propose(individual, posterior, draws, rng, progressbar)
+            weighted, place, population = propose(
+                individual, posterior, draws, np.random.default_rng(seeds[1]), progressbar
+            )
         how |= {
             "proposals": len(weighted.weights),
             "pareto_k": weighted.k,
@@ -124,7 +127,7 @@ def individual_posterior(
         how["pareto_k"] = how["pareto_k"] if np.isfinite(how["pareto_k"]) else "infinite"
         if weighted.reliable:
             how |= {"way": "importance", "log_density_of_levels": weighted.log_evidence}
-            kept = by_chain(weighted.weights, chains, each, rng)
+            kept = by_chain(weighted.weights, chains, each, np.random.default_rng(seeds[2]))
             found = person_dataset(
                 individual,
                 {name: values[kept] for name, values in population.items()},
@@ -134,7 +137,7 @@ def individual_posterior(
             )
         else:
             sampled, facts_of_sampling = sample_person(
-                individual, posterior, study, draws=each, random_seed=random_seed, progressbar=progressbar
+                individual, posterior, study, draws=each, random_seed=seeds[3], progressbar=progressbar
             )
             how |= facts_of_sampling
             found = person_dataset(individual, *sampled, chains, None)

@@ -28,6 +28,8 @@ from qsp_bayes.errors import DecisionError
 
 INTERVAL = (0.05, 0.5, 0.95)
 LARGEST_RHAT = 1.01
+FEW_EFFECTIVE = 400
+"""Effective draws that quantiles and their standard errors need (Vehtari 2021)."""
 SURPRISING = 0.001
 """Tail probability of a level, shared by all levels of the patient, below which it is questioned."""
 
@@ -180,6 +182,11 @@ class Patient:
             )
         if facts.get("rhat", 1.0) > LARGEST_RHAT:
             found.append(f"The chains have not converged (R-hat {facts['rhat']:.3f}): ask for more draws.")
+        if facts["way"] == "importance" and facts["importance_ess"] < FEW_EFFECTIVE:
+            found.append(
+                f"Only {facts['importance_ess']:.0f} proposals are effective: intervals are rough. A fit with more draws, "
+                "or one that knows the population better, gives more."
+            )
         if facts.get("diverging", 0):
             found.append(f"NUTS diverged in {facts['diverging']} draws: the posterior may be incomplete.")
         for row in self.levels.itertuples():

@@ -32,7 +32,7 @@ def parameter_table(calibration: Calibration, prior: xr.Dataset, posterior: xr.D
     for name, unit in calibration.system.parameters.items():
         before, after = (latest(group[name]) for group in (prior, posterior))
         scale = SCALES[calibration.system.scales[name]]
-        spread = np.var(scale(before))
+        spread = np.var(scale(before)) if np.ptp(before) > 0 else 0.0
         rows[name] = {
             "unit": unit,
             "typical": np.median(before),
