@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -258,18 +258,16 @@ def propose(
     return weighted, place, population
 
 
-def progress(shown: bool, label: str) -> AbstractContextManager[Callable[[int, float, float], None]]:
-    """Give a function that shows how far the proposals have come."""
+@contextmanager
+def progress(shown: bool, label: str) -> Iterator[Callable[[int, float, float], None]]:
+    """Show how far the proposals have come, as long as they are made."""
     if not shown:
-        return nullcontext(lambda stage, k, ess: None)
-    console = Console(stderr=True)
-
-    def show(stage: int, k: float, ess: float) -> None:
-        console.print(
-            f"Person {label}: proposals of stage {stage}, Pareto k {k:.2f}, {ess:.0f} effective draws"
+        yield lambda stage, k, ess: None
+        return
+    with Console(stderr=True).status(f"Person {label}: weighing proposals") as status:
+        yield lambda stage, k, ess: status.update(
+            f"Person {label}: stage {stage} of the proposals, Pareto k {k:.2f}, {ess:.0f} effective draws"
         )
-
-    return nullcontext(show)
 
 
 def spread(length: int, chains: int, each: int) -> np.ndarray:

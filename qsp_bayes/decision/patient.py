@@ -23,15 +23,11 @@ from qsp_bayes.decision.choice import choose
 from qsp_bayes.decision.next_dose import NextDose, exposures
 from qsp_bayes.decision.patient_future import simulate_patient
 from qsp_bayes.decision.patient_tables import level_table, parameter_table
+from qsp_bayes.decision.patient_words import cautions_of, how_obtained
 from qsp_bayes.decision.utility import Utility
 from qsp_bayes.errors import DecisionError
 
 INTERVAL = (0.05, 0.5, 0.95)
-LARGEST_RHAT = 1.01
-FEW_EFFECTIVE = 400
-"""Effective draws that quantiles and their standard errors need (Vehtari 2021)."""
-SURPRISING = 0.001
-"""Tail probability of a level, shared by all levels of the patient, below which it is questioned."""
 
 
 def individualise(
@@ -133,18 +129,18 @@ class Patient:
         return self.history.subjects[0]
 
     @property
-    def posterior(self) -> xr.Dataset:
+    def posterior(self) -> xr.DataTree:
         """Draws of the patient (chain, draw), of equal weight: population, ``eta_CL``, ``kappa_CL``, parameters.
 
         Where importance sampling draws one proposal twice, the two stand side by side, so that ArviZ's effective
         sample sizes count them as what they are.
         """
-        return self.tree["posterior"].to_dataset()
+        return self.tree.children["posterior"]
 
     @property
-    def prior(self) -> xr.Dataset:
+    def prior(self) -> xr.DataTree:
         """The same before any level: individuals of the population with this patient's covariates."""
-        return self.tree["prior"].to_dataset()
+        return self.tree.children["prior"]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -154,48 +150,12 @@ class Patient:
     @property
     def how(self) -> str:
         """How the posterior was obtained, in words."""
-        facts = self.facts
-        if facts["way"] == "prior":
-            return "There are no levels yet: this is the prediction of the population for the patient's covariates."
-        weights = (
-            f"Pareto k {number(facts['pareto_k'])}, {facts['importance_ess']:.0f} effective of "
-            f"{facts['proposals']} proposals"
-        )
-        if facts["way"] == "importance":
-            stages = facts["stages"]
-            learned = f", improved {stages} {'time' if stages == 1 else 'times'}" if stages else ""
-            return f"Importance resampling from the posterior of the population ({weights}{learned})."
-        with_study = facts["way"] == "NUTS with the study"
-        return (
-            f"NUTS, {'study and patient together' if with_study else 'the population taken as normal'}, because "
-            f"importance sampling could not be trusted ({weights}). Largest R-hat {facts['rhat']:.3f}."
-        )
+        return how_obtained(self.facts)
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What the posterior cannot tell, in words; empty where nothing stands in the way."""
-        facts, found = self.facts, []
-        if facts["way"] == "NUTS, normal population":
-            found.append(
-                "The posterior of the population was replaced by a normal distribution on its unconstrained scale: "
-                "pass study= for the exact posterior."
-            )
-        if facts.get("rhat", 1.0) > LARGEST_RHAT:
-            found.append(f"The chains have not converged (R-hat {facts['rhat']:.3f}): ask for more draws.")
-        if facts["way"] == "importance" and facts["importance_ess"] < FEW_EFFECTIVE:
-            found.append(
-                f"Only {facts['importance_ess']:.0f} proposals are effective: intervals are rough. A fit with more draws, "
-                "or one that knows the population better, gives more."
-            )
-        if facts.get("diverging", 0):
-            found.append(f"NUTS diverged in {facts['diverging']} draws: the posterior may be incomplete.")
-        for row in self.levels.itertuples():
-            if row.tail_probability < SURPRISING / len(self.levels):
-                found.append(
-                    f"{row.output} {row.observed:g} at {row.time:g} is hard to believe in this population (tail "
-                    f"probability {row.tail_probability:.1g}): check the doses, their times and the assay."
-                )
-        return tuple(found)
+        return cautions_of(self.facts, self.levels)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -245,7 +205,9 @@ class Patient:
             compartments=list(self.calibration.system.doses),
         )
         draws = self.prior if population else self.posterior
-        course = individual_course(self.calibration, draws, plan, residual=residual, random_seed=random_seed)
+        course = individual_course(
+            self.calibration, draws.to_dataset(), plan, residual=residual, random_seed=random_seed
+        )
         data = {
             name: (
                 ("quantile", "time"),
@@ -406,11 +368,6 @@ class Patient:
 
     def __repr__(self) -> str:
         return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
-
-
-def number(k: float | str) -> str:
-    """Print a Pareto k."""
-    return k if isinstance(k, str) else f"{k:.2f}"
 
 
 def times_of(plan: Study) -> np.ndarray:

@@ -28,7 +28,7 @@ from scipy.stats import multivariate_normal, norm, t
 
 from qsp_bayes.calibration import IIV, Additive, Censored, Combined, Proportional, StudentT
 from qsp_bayes.data import Regimen, planned_study
-from qsp_bayes.decision import choose, fraction_within, individualise
+from qsp_bayes.decision import fraction_within, individualise
 from qsp_bayes.errors import CalibrationError, DataError, DecisionError, UnitsError
 
 DOSE, LEVELS = 100.0, np.array([6.5, 7.2])
@@ -290,29 +290,6 @@ def test_another_visit_is_the_same_as_all_records_at_once(patient):
     assert second.posterior.identical(patient.posterior)
     with pytest.raises(DataError, match="in the history already"):
         second.update(both, progressbar=False)
-
-
-@pytest.mark.slow
-def test_the_monte_carlo_error_of_a_decision_is_honest():
-    """Expected utilities over repetitions spread as their Monte Carlo standard errors say."""
-    calibration = staying()
-    who = person({0.0: DOSE}, [1.0, 2.0], LEVELS)
-    observed = np.log(LEVELS) - np.log(DOSE)
-    before = SPREAD**2 + OMEGA**2
-    variance = 1 / (1 / before + 2 / SIGMA**2)
-    mean = variance * (MEAN / before - observed.sum() / SIGMA**2)
-    more = {"more": Regimen(DOSE, unit="mg", start=24, into="central")}
-    # log Cc after the next dose is log 2 DOSE - log Vc.
-    exact = np.log(2 * DOSE) - mean
-    scores = []
-    for seed in range(40):
-        one = individual(calibration, staying_fit(calibration, seed), who, draws=200, random_seed=seed)
-        row = choose(one.simulate(more, [24.0, 25.0]), lambda x: np.log(x["Cc"]).isel(time=-1)).table.iloc[0]
-        scores.append((row["expected_utility"] - exact) / row["mcse"])
-    print(f"\nmean {np.mean(scores):.2f}, standard deviation {np.std(scores):.2f} of 40 scores")
-    # The standard deviation of 40 standard normal scores is within 0.7 and 1.35 with probability above 0.995.
-    assert 0.7 < np.std(scores) < 1.35
-    assert abs(np.mean(scores)) < 3.5 / np.sqrt(40)
 
 
 def test_repeated_draws_lower_the_effective_sample_size():
