@@ -83,6 +83,37 @@ def individualise(
     Sheiner LB, Beal S, Rosenberg B, Marathe VV (1979) Forecasting individual pharmacokinetics. Clin Pharmacol Ther
     26:294-305. Vehtari A, Simpson D, Gelman A, Yao Y, Gabry J (2024) Pareto smoothed importance sampling. J Mach
     Learn Res 25(72):1-58.
+
+    Examples
+    --------
+    A newborn on phenobarbital. The fit is made by hand here; `Calibration.fit` gives it.
+
+    >>> from qsp_bayes.calibration import IIV, Allometry, Proportional, load_priors
+    >>> from qsp_bayes.calibration.metadata import as_attribute, describe_fit
+    >>> from qsp_bayes.data import load_dataset
+    >>> from qsp_bayes.models import one_compartment
+    >>> study = load_dataset("phenobarbital")
+    >>> others = study.subset(study.subjects[1:])
+    >>> calibration = Calibration(
+    ...     one_compartment(), load_priors("phenobarbital"),
+    ...     individual=[Allometry("WT", CL=1, Vc=1, reference=1), IIV("CL", "Vc")], error={"Cc": Proportional()},
+    ... )
+    >>> found = {"TVCL": 0.0047, "TVVc": 1.0, "omega_CL": 0.2, "omega_Vc": 0.18, "sigma_prop_Cc": 0.12}
+    >>> rng = np.random.default_rng(1)
+    >>> draws = {
+    ...     name: (("chain", "draw"), value * np.exp(0.05 * rng.normal(size=(4, 500)))) for name, value in found.items()
+    ... }
+    >>> fit = xr.DataTree.from_dict({"posterior": xr.Dataset(draws, {"chain": range(4), "draw": range(500)})})
+    >>> fit.attrs = as_attribute(describe_fit(calibration, others, 1, {}))
+    >>> patient = individualise(calibration, fit, study.subset(["1"]), progressbar=False)
+    >>> patient.how
+    'Importance resampling from the posterior of the population (Pareto k ..., ... effective of 4000 proposals).'
+    >>> bool(patient.table.loc["Vc", "contraction"] > 0.7)
+    True
+    >>> regimens = {f"{d} mg q12h": Regimen(d, every=12, start=120, until=240, into="central") for d in (2, 3, 4)}
+    >>> chosen = patient.next_dose(regimens, range(216, 241, 2), lambda x: -abs(x["Cc"].mean("time") - 25))
+    >>> chosen.best
+    '2 mg q12h'
     """
     tree = individual_posterior(
         calibration,

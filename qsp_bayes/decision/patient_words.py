@@ -56,6 +56,11 @@ def cautions_of(facts: Mapping[str, Any], levels: pd.DataFrame) -> tuple[str, ..
             f"Only {facts['importance_ess']:.0f} proposals are effective: intervals are rough. A fit with more "
             "draws, or one that knows the population better, gives more."
         )
+    if facts.get("unsolved", 0):
+        found.append(
+            f"The system could not be solved for up to {facts['unsolved']} of {facts['proposals']} proposals, which "
+            "were taken as impossible: another solver, or tighter priors, may be needed."
+        )
     if facts.get("diverging", 0):
         found.append(f"NUTS diverged in {facts['diverging']} draws: the posterior may be incomplete.")
     for row in levels.itertuples():
