@@ -13,6 +13,7 @@ from population import (
     OCCASIONS,
     OMEGA,
     PI,
+    PRIORS,
     SIGMA,
     SPREAD,
     calibrate,
@@ -26,10 +27,11 @@ from population import (
 from scipy.integrate import trapezoid
 from scipy.stats import multivariate_normal, norm, t
 
-from qsp_bayes.calibration import IIV, Additive, Censored, Combined, Proportional, StudentT
+from qsp_bayes.calibration import IIV, Additive, Calibration, Censored, Combined, Proportional, StudentT
 from qsp_bayes.data import Regimen, planned_study
 from qsp_bayes.decision import fraction_within, individualise
 from qsp_bayes.errors import CalibrationError, DataError, DecisionError, UnitsError
+from qsp_bayes.systems import DoseInto, Output, Process, System
 
 DOSE, LEVELS = 100.0, np.array([6.5, 7.2])
 QUIET = {"progressbar": False}
@@ -243,6 +245,47 @@ def test_new_covariates_hold_from_the_start_of_the_regimen():
     kept = who.simulate(dose, times)["predictions"]["Cc"].to_numpy()[:, :, 0, 0]
     after = (until[..., 1:] + 70.0) * np.exp(-3.0 / Vc * 10.0)
     np.testing.assert_allclose(kept[..., 2:], after / Vc, rtol=1e-8)
+
+
+@pytest.mark.parametrize("changes", [False, True], ids=["constant", "changing"])
+def test_a_covariate_that_feeds_the_system_is_carried_on(changes):
+    """Renal clearance is the covariate itself; it halves at the second record where it changes (NOCB)."""
+    system = System(
+        states={"central": "mg"},
+        parameters={"Vc": "L"},
+        inputs={"CLR": "L/h"},
+        processes=[Process("excretion", {"central": -1}, lambda s: s.CLR / s.Vc * s.central)],
+        outputs={"Cc": Output("mg/L", lambda s: s.central / s.Vc)},
+        doses={"central": DoseInto()},
+    )
+    calibration = Calibration(
+        system, PRIORS, [KEEP], {"Cc": Proportional()}, fix={"omega_Vc": 0.2, "sigma_prop_Cc": 0.1}
+    )
+    one = person({0.0: 100.0}, [10.0], [1.2])
+    late = 2.0 if changes else 4.0
+    table = one.table.assign(CLR=np.where(one.table["TIME"] > 0, late, 4.0))
+    units = dataclasses.replace(one.units, covariates={**one.units.covariates, "CLR": "L/h"})
+    one = dataclasses.replace(one, table=table, units=units, covariates=("WT", "CLR"))
+    who = individual(calibration, fitted(calibration, constant(TVVc=30.0)), one, draws=200)
+    again = Regimen(50, unit="mg", start=20, into="central")
+    path = who.simulate(again, [10.0, 20.0, 30.0], covariates={"CLR": 1.0})
+    Vc = who.posterior["Vc"].to_numpy()
+    at = [100 * np.exp(-late * time / Vc) for time in (10.0, 20.0)]
+    at.append((at[1] + 50) * np.exp(-10.0 / Vc))
+    np.testing.assert_allclose(
+        path["predictions"]["Cc"].to_numpy()[:, :, 0, 0], np.stack(at, axis=-1) / Vc[..., None], rtol=1e-8
+    )
+    assert float(path["constant_data"]["CLR"][0]) == 1.0
+
+
+def test_the_doses_within_the_simulated_times_are_counted(patient):
+    more = {"once": Regimen(50, unit="mg", start=24, into="central")}
+    more["twice"] = Regimen(30, unit="mg", start=24, every=12, until=48, into="central")
+    given = patient.simulate(more, [24.0, 48.0])["dosing"]
+    assert given["n_doses"].to_numpy().tolist() == [1, 2]
+    assert given["amount_given"].to_numpy().tolist() == [[50.0], [60.0]]
+    whole = patient.simulate(more, [0.0, 48.0])["dosing"]
+    assert whole["amount_given"].to_numpy().tolist() == [[DOSE + 50.0], [DOSE + 60.0]]
 
 
 def test_the_next_occasion_adds_its_own_variance():
