@@ -197,9 +197,12 @@ def weigh(effects: np.ndarray, log_weights: np.ndarray, stage: int) -> Weighted:
     finite = np.isfinite(log_weights)
     if finite.sum() < 2:
         return Weighted(effects, np.full(n, 1 / n), np.inf, 0.0, stage, -np.inf)
-    smoothed = np.full(n, -np.inf)
-    # arviz_stats takes log-likelihoods to be left out, whose negative is the log weight.
-    smoothed[finite], k = array_stats.psislw(-log_weights[finite])
+    smoothed, k = np.full(n, -np.inf), 0.0
+    smoothed[finite] = log_weights[finite]
+    tail = np.sort(log_weights[finite])[-int(np.ceil(min(finite.sum() / 5, 3 * np.sqrt(finite.sum())))) :]
+    if np.ptp(tail) > 0:  # equal weights, as of levels that say nothing, have no tail to smooth
+        # arviz_stats takes log-likelihoods to be left out, whose negative is the log weight.
+        smoothed[finite], k = array_stats.psislw(-log_weights[finite])
     weights = normalised(smoothed)
     evidence = float(logsumexp(log_weights) - np.log(n))
     return Weighted(effects, weights, float(k), effective(weights), stage, evidence)

@@ -145,6 +145,24 @@ def test_what_cannot_be_trusted_is_said():
     assert nothing.ess == 0
 
 
+def test_levels_that_say_nothing_leave_the_prior():
+    theta = np.random.default_rng(1).standard_normal((4000, 1))
+    for n_effects in (0, 2):
+        found = importance_sample(lambda b: np.zeros(4000), theta, n_effects, 1000, np.random.default_rng(2))
+        np.testing.assert_allclose(found.weights, 1 / 4000)
+        assert found.reliable
+        assert found.log_evidence == pytest.approx(0)
+
+
+def test_without_random_effects_the_population_alone_is_weighted():
+    theta = np.random.default_rng(1).standard_normal((8000, 1))
+    found = importance_sample(
+        lambda b: norm.logpdf(1.0, theta[:, 0], 1.0), theta, 0, 1000, np.random.default_rng(2)
+    )
+    assert found.stages == 0
+    assert found.weights @ theta[:, 0] == pytest.approx(0.5, abs=4 * np.sqrt(0.5 / found.ess))
+
+
 def test_log_normal_is_scipys():
     effects = np.random.default_rng(1).standard_normal((5, 3))
     np.testing.assert_allclose(log_normal(effects), norm.logpdf(effects).sum(axis=1))
