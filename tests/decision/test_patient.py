@@ -379,6 +379,30 @@ def test_a_level_that_the_population_hardly_gives_is_questioned(patient):
     assert any("hard to believe" in caution for caution in who.cautions)
 
 
+@pytest.mark.parametrize("way", ["NUTS with the study", "NUTS, normal population"])
+def test_another_way_than_importance_sampling_is_said(patient, monkeypatch, way):
+    """The slow tests run NUTS; here its draws are made up, after levels that the population's draws do not reach."""
+
+    def made_up(individual, posterior, study, *, draws, **settings):
+        rng = np.random.default_rng(1)
+        population = {"TVVc": np.exp(rng.normal(1.2, 0.1, 2 * draws))}
+        facts = {"way": way, "rhat": 1.2, "diverging": 3, "chains": 2}
+        return (population, rng.standard_normal((2 * draws, 1))), facts
+
+    monkeypatch.setattr("qsp_bayes.calibration.individual_posterior.sample_person", made_up)
+    far = person({0.0: DOSE}, [1.0, 2.0], [30.0, 31.0])
+    who = individual(patient.calibration, patient.fit, far, draws=400)
+    assert who.posterior.sizes == {"chain": 2, "draw": 100}
+    assert "could not be trusted (Pareto k" in who.how
+    assert "R-hat 1.200" in who.how
+    assert ("study and patient together" in who.how) == (way == "NUTS with the study")
+    text = " ".join(who.cautions)
+    assert "not converged" in text
+    assert "diverged in 3 draws" in text
+    assert ("pass study=" in text) == (way != "NUTS with the study")
+    assert who.how in who.summary()
+
+
 def test_the_same_seed_gives_the_same_patient(patient):
     again = individual(patient.calibration, patient.fit, patient.history, draws=4000)
     assert again.posterior.identical(patient.posterior)
