@@ -17,6 +17,8 @@ from qsp_bayes.decision.exposure import (
 from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.first_in_human import first_in_human
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
+from qsp_bayes.decision.next_dose import NextDose
+from qsp_bayes.decision.patient import Patient, individualise
 from qsp_bayes.decision.simulation_error import individual_noise, standard_error
 from qsp_bayes.decision.utility import Utility, utility
 
@@ -24,8 +26,10 @@ __all__ = [
     "Decision",
     "FirstInHuman",
     "MabelLimit",
+    "NextDose",
     "NoaelLimit",
     "OccupancyLimit",
+    "Patient",
     "Utility",
     "auc",
     "average",
@@ -36,6 +40,7 @@ __all__ = [
     "first_in_human",
     "fraction_within",
     "individual_noise",
+    "individualise",
     "standard_error",
     "time_above",
     "time_below",
