@@ -276,28 +276,93 @@ def evsi_from_predictions(
     >>> found.best
     'sample at 4 h'
     """
-    check_method(method)
     if not predictions:
         raise DecisionError("predictions: none given. Give at least one design.")
-    behind = differences(decision)
-    found = []
+    densities, simulated = {}, {}
     for label, values in predictions.items():
         mean = on_draws_of(decision, values, f"predictions[{label!r}]")
         spread = sd[label] if isinstance(sd, Mapping) else sd
-        width = on_draws_of(decision, xr.zeros_like(values) + spread, f"sd of {label!r}")
+        width = on_draws_of(decision, spread + 0.0 * values, f"sd of {label!r}")
         if not (width > 0).all():
             raise DecisionError(f"sd of {label!r}: must be positive; the smallest is {width.min():g}.")
         if logarithmic:
             if not (mean > 0).all():
                 raise DecisionError(f"predictions[{label!r}]: a log-normal error needs positive predictions.")
             mean = np.log(mean)
-        rng = np.random.default_rng(random_seed)
-        data = mean + width * rng.standard_normal(mean.shape)
-        density = np.zeros((len(data), len(data)))
-        for o in range(data.shape[1]):
-            density += norm.logpdf(data[:, None, o], mean[None, :, o], width[None, :, o])
-        found.append(by_either(behind, density, np.arange(len(data)), data, method, rng))
-    labels = list(map(str, predictions))
+        data = mean + width * np.random.default_rng(random_seed).standard_normal(mean.shape)
+        simulated[label] = data
+        densities[label] = sum(
+            norm.logpdf(data[:, None, o], mean[None, :, o], width[None, :, o]) for o in range(data.shape[1])
+        )
+    return evsi_from_likelihood(decision, densities, simulated, method=method, random_seed=random_seed)
+
+
+def evsi_from_likelihood(
+    decision: Decision,
+    log_likelihoods: Mapping[str, np.ndarray],
+    summaries: Mapping[str, np.ndarray] | None = None,
+    *,
+    method: Method = "automatic",
+    random_seed: int = 0,
+) -> ValueOfInformation:
+    r"""Value data of any kind from their likelihood: counts, responses, times of events.
+
+    Parameters
+    ----------
+    decision : Decision
+    log_likelihoods : mapping of str to array
+        For each design, :math:`\log p(y_m \mid \theta_s)` of the data set simulated from draw m given draw s, (draw,
+        draw), draws in the order of the decision, chain by chain.
+    summaries : mapping of str to array, optional
+        For each design, what sums the data sets up, (draw, summary): needed for regression, to which "automatic" goes
+        over where weights rest on fewer than ten effective draws; without them it stays with weights and says so.
+    method : {"automatic", "weights", "regression"}
+    random_seed : int
+
+    Returns
+    -------
+    ValueOfInformation
+        One row for each design, in the order given.
+
+    Raises
+    ------
+    DecisionError
+        For arrays of another shape, or data that are impossible at every draw.
+
+    Examples
+    --------
+    >>> from scipy.stats import binom
+    >>> from qsp_bayes.decision import choose
+    >>> rng = np.random.default_rng(1)
+    >>> response = xr.DataArray(rng.beta(3, 4, (4, 100)), dims=("chain", "draw"))
+    >>> drug = xr.DataArray([0.0, 1.0], dims="regimen", coords={"regimen": ["none", "drug"]})
+    >>> worth = (drug * (response - 0.45)).expand_dims(subject=[0], time=[0.0])
+    >>> decision = choose(
+    ...     xr.DataTree.from_dict({"predictions": worth.to_dataset(name="net")}), lambda x: x["net"].isel(time=0))
+    >>> theta = response.values.ravel()
+    >>> seen = rng.binomial(20, theta)
+    >>> found = evsi_from_likelihood(decision, {"20 patients": binom.logpmf(seen[:, None], 20, theta)})
+    >>> bool(0.02 < found.table["value"].item() < found.metadata["evpi"])
+    True
+    """
+    check_method(method)
+    behind = differences(decision)
+    found = []
+    for label, density in log_likelihoods.items():
+        array = np.asarray(density, dtype=float)
+        if array.shape != (len(behind), len(behind)):
+            raise DecisionError(
+                f"log_likelihoods[{label!r}]: shape {array.shape}; expected {(len(behind), len(behind))}, a data set "
+                "simulated from each draw by all draws."
+            )
+        rng, source = np.random.default_rng(random_seed), np.arange(len(behind))
+        if summaries is None:
+            if method == "regression":
+                raise DecisionError("method='regression' needs summaries of the data.")
+            found.append(by_weights(behind, array, source))
+        else:
+            found.append(by_either(behind, array, source, np.asarray(summaries[label]), method, rng))
+    labels = list(map(str, log_likelihoods))
     return ValueOfInformation.made("sample", decision, labels, as_rows(found), cautions_of(labels, found))
 
 

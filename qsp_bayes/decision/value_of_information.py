@@ -55,7 +55,7 @@ class ValueOfInformation:
         described = {
             "kind": kind,
             "utility": decision.description,
-            "unit": str(decision.utility.attrs.get("units", "")),
+            "unit": unit_of(decision),
             "best": decision.best,
             "evpi": float(decision.table.loc[decision.best, "expected_regret"]),
             "evpi_mcse": float(decision.table.loc[decision.best, "expected_regret_mcse"]),
@@ -175,6 +175,12 @@ def gain(means: np.ndarray) -> np.ndarray:
     array([2., 0.])
     """
     return np.maximum(means.max(axis=-1), 0.0)
+
+
+def unit_of(decision: Decision) -> str:
+    """Give the unit of the utility, empty where it has none or it is not known."""
+    unit = decision.metadata.get("unit")
+    return "" if unit in (None, "1") else str(unit)
 
 
 def differences(decision: Decision) -> np.ndarray:
