@@ -18,6 +18,7 @@ from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.first_in_human import first_in_human
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.maximum_bias import BiasOfMaximum, bias_of_maximum
+from qsp_bayes.decision.net_benefit import NetBenefit, net_benefit
 from qsp_bayes.decision.next_cohort import NextCohort, evsi
 from qsp_bayes.decision.partial_information import evppi
 from qsp_bayes.decision.perfect_information import evpi
@@ -31,6 +32,7 @@ __all__ = [
     "Decision",
     "FirstInHuman",
     "MabelLimit",
+    "NetBenefit",
     "NextCohort",
     "NoaelLimit",
     "OccupancyLimit",
@@ -51,6 +53,7 @@ __all__ = [
     "first_in_human",
     "fraction_within",
     "individual_noise",
+    "net_benefit",
     "standard_error",
     "time_above",
     "time_below",
