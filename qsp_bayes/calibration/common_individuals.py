@@ -50,10 +50,7 @@ def common_individuals(
             )["posterior_predictive"].to_dataset()
             effects = one[shared].isel(chain=0, draw=0, drop=True)
             draws = draws.assign(
-                {
-                    name: effects[name].expand_dims(chain=draws["chain"], draw=draws["draw"])
-                    for name in shared
-                }
+                {name: effects[name].expand_dims(chain=draws["chain"], draw=draws["draw"]) for name in shared}
             )
         drawn = pm.sample_posterior_predictive(
             draws, var_names=list(terms), random_seed=random_seed, progressbar=False

@@ -54,7 +54,9 @@ class CohortData:
     ) -> CohortData:
         """Simulate from every draw: individuals afresh, the system, residual error."""
         study = study_of(calibration, cohort, cohort.subjects)
-        seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(1 + len(study.outputs))]
+        seeds = [
+            int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(1 + len(study.outputs))
+        ]
         parameters = new_individuals(calibration, population, study, seeds[0])
         predictions = predict(calibration, [study], parameters)
         shape = (-1, len(cohort.subjects), len(cohort.times))
@@ -120,7 +122,9 @@ class CohortData:
             for output, values in predict(self.calibration, [study], parameters).items()
         }
         n_draws = len(next(iter(predictions.values())))
-        densities = {output: ErrorDensity.of(self.calibration, output, self.population) for output in predictions}
+        densities = {
+            output: ErrorDensity.of(self.calibration, output, self.population) for output in predictions
+        }
         total = np.empty((len(source), len(kind), n_draws))
         ess = np.full((len(source), len(kind)), np.nan)
         for draw in track(range(n_draws), "Likelihood of the cohort", disable=not progressbar):

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, rankdata
 
 MOST_DRAWS_TO_TUNE = 300
-STARTS = (1.0, 3.0)
+START = 1.5
 LEAST_VARIANCE = 1e-6
 # Logarithms of the amplitude, the residual standard deviation and the length of each input, all standardised.
 BOUNDS = {"amplitude": (-7.0, 2.0), "residual": (-6.0, 0.5), "length": (-1.6, 4.0)}
@@ -70,8 +71,7 @@ class ConditionalMean:
         amplitude, residual, *lengths = tune(scores[some], standard[some])
         covariance = plane(scores) + departure(scores, amplitude, np.array(lengths))
         factor = cho_factor(covariance + residual**2 * np.eye(len(scores)), lower=True)
-        inverse = cho_solve(factor, np.eye(len(scores)))
-        return cls(covariance, factor, len(scores) - residual**2 * float(np.trace(inverse)))
+        return cls(covariance, factor, len(scores) - residual**2 * float(np.trace(inverse_of(factor[0]))))
 
     def of(self, responses: np.ndarray) -> np.ndarray:
         """Give the fitted values of responses (draw,) or (draw, column), each around its own mean."""
@@ -176,24 +176,28 @@ def tune(scores: np.ndarray, response: np.ndarray) -> np.ndarray:
     def objective(logarithms: np.ndarray) -> tuple[float, np.ndarray]:
         amplitude, residual, *lengths = np.exp(logarithms)
         smooth = departure(scores, amplitude, np.array(lengths))
-        factor = cho_factor(flat + smooth + residual**2 * np.eye(len(scores)), lower=True)
-        weights = cho_solve(factor, response)
-        value = 0.5 * response @ weights + np.log(np.diagonal(factor[0])).sum()
+        lower, _ = cho_factor(flat + smooth + residual**2 * np.eye(len(scores)), lower=True)
+        weights = cho_solve((lower, True), response)
+        value = 0.5 * response @ weights + np.log(np.diagonal(lower)).sum()
         # Derivatives by the logarithm of each hyperparameter: half the trace of (inverse - weights weights') dK.
-        change = cho_solve(factor, np.eye(len(scores))) - np.outer(weights, weights)
+        change = inverse_of(lower) - np.outer(weights, weights)
         by_smooth = change * smooth
         by_length = 0.5 * np.einsum("st,sti->i", by_smooth, apart) / np.square(lengths)
         return value, np.array([by_smooth.sum(), residual**2 * np.trace(change), *by_length])
 
-    found = [
-        minimize(
-            objective,
-            np.log([0.5, 0.5, *[start * np.sqrt(n_inputs)] * n_inputs]),
-            jac=True,
-            bounds=bounds,
-            method="L-BFGS-B",
-            options={"maxiter": 60},
-        )
-        for start in STARTS
-    ]
-    return np.exp(min(found, key=lambda one: one.fun).x)
+    start = np.log([0.5, 0.5, *[START * np.sqrt(n_inputs)] * n_inputs])
+    options = {"maxiter": 40, "ftol": 1e-6}
+    return np.exp(minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x)
+
+
+def inverse_of(lower: np.ndarray) -> np.ndarray:
+    """Give the inverse of a matrix from its Cholesky factor.
+
+    Examples
+    --------
+    >>> inverse_of(np.linalg.cholesky(np.array([[2.0, 1.0], [1.0, 2.0]]))).round(3).tolist()
+    [[0.667, -0.333], [-0.333, 0.667]]
+    """
+    inverse, _ = dpotri(lower, lower=1)
+    half = np.tril(inverse, -1)
+    return half + half.T + np.diag(np.diagonal(inverse))

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.simulate import check_fit
 from qsp_bayes.calibration.metadata import read_facts
+from qsp_bayes.calibration.simulate import check_fit
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.decision.cohort_data import CohortData
@@ -182,7 +182,9 @@ def evsi(
 def population_of(decision: Decision, fit: xr.DataTree) -> xr.Dataset:
     """Give the draws of the posterior that the decision was made on."""
     try:
-        return fit["posterior"].to_dataset().sel(chain=decision.utility["chain"], draw=decision.utility["draw"])
+        return (
+            fit["posterior"].to_dataset().sel(chain=decision.utility["chain"], draw=decision.utility["draw"])
+        )
     except KeyError as error:
         raise DecisionError(
             "The posterior of the fit does not hold the chains and draws of the decision. Give the fit that was "
@@ -195,5 +197,7 @@ def check_sizes(label: str, cohort: NextCohort, sizes: Sequence[int] | None) -> 
     most = len(cohort.subjects)
     wanted = [most] if sizes is None else sorted({int(n) for n in sizes})
     if not wanted or wanted[0] < 1 or wanted[-1] > most:
-        raise DecisionError(f"sizes: {list(sizes or [])} for {label}, which has {most} subjects. Give 1 to {most}.")
+        raise DecisionError(
+            f"sizes: {list(sizes or [])} for {label}, which has {most} subjects. Give 1 to {most}."
+        )
     return wanted

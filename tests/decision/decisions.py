@@ -26,7 +26,9 @@ def utilities_of(values):
 
 def decision_on(values):
     utilities = utilities_of(values)
-    future = xr.DataTree.from_dict({"predictions": utilities.expand_dims(time=[0.0]).to_dataset(name="worth")})
+    future = xr.DataTree.from_dict(
+        {"predictions": utilities.expand_dims(time=[0.0]).to_dataset(name="worth")}
+    )
     return choose(future, lambda x: x["worth"].isel(time=0))
 
 

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 import qsp_bayes as qb
 from qsp_bayes.calibration.common_individuals import common_individuals
+from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.decision import NextCohort, evpi, evppi, evsi, net_benefit
 from qsp_bayes.decision.cohort_data import CohortData
 from qsp_bayes.decision.sample_information import by_weights
@@ -71,7 +72,9 @@ def test_simulated_data_follow_the_model(simulated, population):
     log_y = np.log(simulated.observations["Cc"])
     clearance = typical * np.exp(OMEGA**2 / 2)
     variance = (clearance / VOLUME) ** 2 * np.expm1(OMEGA**2) * np.square(TIMES) + SIGMA**2
-    z = (log_y - np.log(100 / VOLUME) + clearance[..., None] / VOLUME * np.array(TIMES)) / np.sqrt(variance[:, None])
+    z = (log_y - np.log(100 / VOLUME) + clearance[..., None] / VOLUME * np.array(TIMES)) / np.sqrt(
+        variance[:, None]
+    )
     assert np.abs(z.mean(axis=(0, 1))).max() < 4 / np.sqrt(z.shape[0] * z.shape[1])
     np.testing.assert_allclose(z.std(axis=(0, 1)), 1, atol=0.06)
 
@@ -81,7 +84,7 @@ def test_common_individuals_differ_by_the_population_alone(calibration, populati
         cohort.regimen,
         alike(30),
         TIMES,
-        units=cohorts_units(),
+        units=StudyUnits("h", "mg", {"Cc": "mg/L"}, {}),
         outputs=["Cc"],
         compartments=["central"],
     )
@@ -89,12 +92,6 @@ def test_common_individuals_differ_by_the_population_alone(calibration, populati
     relative = clearance / population["TVCL"].to_numpy().ravel()[:, None]
     np.testing.assert_allclose(relative, relative[:1] * np.ones((len(relative), 1)), rtol=1e-10)
     assert np.std(np.log(relative[0])) == pytest.approx(OMEGA, rel=0.4)
-
-
-def cohorts_units():
-    from qsp_bayes.data.study_units import StudyUnits
-
-    return StudyUnits("h", "mg", {"Cc": "mg/L"}, {})
 
 
 def test_likelihood_of_an_individual_against_quadrature(simulated, population):
@@ -157,13 +154,17 @@ def test_covariates_of_the_cohort_count(population):
     scaled = calibration_of(individual=[qb.Allometry("WT", CL=1.0, Vc=1.0, reference=70), qb.IIV("CL")])
     table = pd.DataFrame({"WT": [70.0, 35.0]})
     cohort = NextCohort(
-        qb.Regimen(100 / 70, unit="mg/kg", per="WT", into="central"), qb.Subjects(table, {"WT": "kg"}, "two"), TIMES
+        qb.Regimen(100 / 70, unit="mg/kg", per="WT", into="central"),
+        qb.Subjects(table, {"WT": "kg"}, "two"),
+        TIMES,
     )
     data = CohortData.simulated(scaled, population, cohort, 1)
     same = np.repeat(data.observations["Cc"][:, :1], 2, axis=1)
     twice = CohortData(scaled, population, cohort, {"Cc": same})
     found, _ = twice.log_likelihoods(np.arange(0, 200, 20), 1000, 1, progressbar=False)
-    exact = np.stack([by_quadrature(same[::20], one) for one in population["TVCL"].to_numpy().ravel()], axis=-1)
+    exact = np.stack(
+        [by_quadrature(same[::20], one) for one in population["TVCL"].to_numpy().ravel()], axis=-1
+    )
     plausible = exact > exact.max(axis=-1, keepdims=True) - 3
     assert np.sqrt(np.mean((found - exact)[plausible] ** 2)) < 0.12
 
@@ -172,11 +173,13 @@ def test_errors_say_what_is_wrong(calibration, fit, decision, cohort):
     with pytest.raises(DecisionError, match="which has 8 subjects"):
         evsi(decision, calibration, fit, cohort, sizes=[17], progressbar=False)
     with pytest.raises(CalibrationError, match="another calibration"):
-        evsi(decision, calibration_of(error={"Cc": qb.Proportional()}, fix={}), fit, cohort, progressbar=False)
+        evsi(
+            decision, calibration_of(error={"Cc": qb.Proportional()}, fix={}), fit, cohort, progressbar=False
+        )
     with pytest.raises(DecisionError, match="does not hold the chains and draws"):
         evsi(decision, calibration, fit_of(calibration, draws=10), cohort, progressbar=False)
+    other = NextCohort(into_central(100.0), alike(2), TIMES, outputs=["Ce"])
     with pytest.raises(DecisionError, match="without an error model"):
-        other = NextCohort(into_central(100.0), alike(2), TIMES, outputs=["Ce"])
         evsi(decision, calibration, fit, other, progressbar=False)
     with pytest.raises(DecisionError, match="one of automatic"):
         evsi(decision, calibration, fit, cohort, method="best", progressbar=False)

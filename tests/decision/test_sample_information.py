@@ -44,7 +44,9 @@ def test_several_observations_are_one_better_one():
     four = draws_of(x=theta)["x"].expand_dims(observation=4, axis=-1)
     found = evsi_from_predictions(decision, {"four": four}, 1.0, random_seed=1).table.loc["four"]
     assert abs(found["value"] - exact(0.5)) < 3 * found["mcse"]
-    logarithmic = evsi_from_predictions(decision, {"four": np.exp(four)}, 1.0, logarithmic=True, random_seed=1)
+    logarithmic = evsi_from_predictions(
+        decision, {"four": np.exp(four)}, 1.0, logarithmic=True, random_seed=1
+    )
     assert logarithmic.table.loc["four", "value"] == pytest.approx(found["value"])
 
 
@@ -54,7 +56,9 @@ def test_dose_over_a_continuum():
     dose = np.linspace(-3, 3, 61)
     decision = decision_on(-((dose - theta[:, None]) ** 2))
     for method in ("weights", "regression"):
-        found = evsi_from_predictions(decision, {"y": draws_of(x=theta)["x"]}, 0.7, method=method).table.loc["y"]
+        found = evsi_from_predictions(decision, {"y": draws_of(x=theta)["x"]}, 0.7, method=method).table.loc[
+            "y"
+        ]
         assert abs(found["value"] - 1 / (1 + 0.7**2)) < 3 * found["mcse"]
 
 
@@ -171,7 +175,9 @@ def test_worthless_data_are_worth_nothing():
     theta = np.random.default_rng(9).normal(-1, 0.2, size=400)
     nothing = draws_of(x=0 * theta)["x"]
     for method in ("weights", "regression"):
-        row = evsi_from_predictions(two_actions(theta), {"idle": nothing}, 1.0, method=method).table.loc["idle"]
+        row = evsi_from_predictions(two_actions(theta), {"idle": nothing}, 1.0, method=method).table.loc[
+            "idle"
+        ]
         assert abs(row["value"]) < 1e-9
 
 

@@ -7,12 +7,13 @@ from decisions import decision_on, draws_of, normal_gain, utilities_of
 from scipy.integrate import dblquad
 from scipy.interpolate import make_smoothing_spline
 from scipy.optimize import check_grad
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
-from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, evpi, evppi
+from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, conditional_mean, evpi, evppi
 from qsp_bayes.decision.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
 from qsp_bayes.decision.partial_information import valued
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.report import plot_value_of_information
 
 MEAN, SD = -0.3, np.array([1.0, 0.5])  # of the difference of two regimens: MEAN + SD[0] a + SD[1] b
 
@@ -22,10 +23,17 @@ def two_actions(n, seed):
     return decision_on(np.stack([0 * a, MEAN + SD[0] * a + SD[1] * b], axis=1)), draws_of(a=a, b=b, idle=idle)
 
 
-def test_perfect_information_is_the_normal_loss():
+@pytest.mark.parametrize("seed", range(3))
+def test_perfect_information_is_the_normal_loss(seed):
+    row = evpi(two_actions(2000, seed)[0]).table.iloc[0]
+    assert abs(row["value"] - normal_gain(MEAN, np.hypot(*SD))) < 3 * row["mcse"]
+
+
+@pytest.mark.slow
+def test_errors_of_perfect_information_are_honest():
     z = [
         (row["value"] - normal_gain(MEAN, np.hypot(*SD))) / row["mcse"]
-        for seed in range(100)
+        for seed in range(120)
         for row in [evpi(two_actions(400, seed)[0]).table.iloc[0]]
     ]
     assert abs(np.mean(z)) < 0.35
@@ -36,12 +44,16 @@ def test_partial_information_of_independent_parameters():
     decision, draws = two_actions(1600, 1)
     found = evppi(decision, draws, groups={"both": ["a", "b"]}, random_seed=1)
     table = found.table
-    exact = {"a": normal_gain(MEAN, SD[0]), "b": normal_gain(MEAN, SD[1]), "both": normal_gain(MEAN, np.hypot(*SD))}
+    exact = {
+        "a": normal_gain(MEAN, SD[0]),
+        "b": normal_gain(MEAN, SD[1]),
+        "both": normal_gain(MEAN, np.hypot(*SD)),
+    }
     for name, value in exact.items():
         assert abs(table.loc[name, "value"] - value) < 3 * table.loc[name, "mcse"], name
     assert list(table.index) == ["both", "a", "b", "idle"]
     # All that is uncertain is in the group: no regression can know more than the draws themselves.
-    assert table.loc["both", "value"] == pytest.approx(found.metadata["evpi"], rel=1e-3)
+    assert table.loc["both", "value"] == pytest.approx(found.metadata["evpi"], rel=0.01)
     assert table.loc["idle", "value"] < 0.01 * table.loc["both", "value"]
 
 
@@ -61,7 +73,9 @@ def test_partial_information_over_a_continuum_of_doses():
 def test_parameters_that_matter_only_together():
     """A product of two independent parameters: each alone is worth nothing, both are."""
     a, b = np.random.default_rng(4).normal(size=(2, 800))
-    table = evppi(decision_on(np.stack([0 * a, a * b], 1)), draws_of(a=a, b=b), groups={"both": ["a", "b"]}).table
+    table = evppi(
+        decision_on(np.stack([0 * a, a * b], 1)), draws_of(a=a, b=b), groups={"both": ["a", "b"]}
+    ).table
     exact = dblquad(lambda x, y: max(x * y, 0) * norm.pdf(x) * norm.pdf(y), -6, 6, -6, 6, epsabs=1e-6)[0]
     assert abs(table.loc["both", "value"] - exact) < 3 * table.loc["both", "mcse"]
     assert table.loc[["a", "b"], "value"].max() < 0.25 * exact
@@ -118,13 +132,11 @@ def test_regression_agrees_with_a_smoothing_spline():
 
 def test_marginal_likelihood_is_that_of_a_normal_distribution(monkeypatch):
     """Value and gradient at a point, as the search sees them, against scipy's density and finite differences."""
-    from scipy.stats import multivariate_normal
-
-    from qsp_bayes.decision import conditional_mean
-
     seen = []
     monkeypatch.setattr(
-        conditional_mean, "minimize", lambda objective, start, **_: seen.append((objective, start)) or Found(start)
+        conditional_mean,
+        "minimize",
+        lambda objective, start, **_: seen.append((objective, start)) or Found(start),
     )
     rng = np.random.default_rng(7)
     scores, response = rng.normal(size=(30, 2)), rng.normal(size=30)
@@ -155,7 +167,9 @@ def test_bias_from_few_individuals():
     of_size = {n: normal_gain(0.2, np.hypot(0.5, 3 / np.sqrt(n))) for n in (20, 40)}
     truth = normal_gain(0.2, 0.5)
     rows = [bias_of_maximum(noisy(400, 40, seed)).table.loc[("EVPI", "individuals")] for seed in range(16)]
-    mean = {name: np.mean([row[name] for row in rows]) for name in ("halves", "whole", "bias", "extrapolated")}
+    mean = {
+        name: np.mean([row[name] for row in rows]) for name in ("halves", "whole", "bias", "extrapolated")
+    }
     error = np.std([row["whole"] for row in rows]) / 4
     assert abs(mean["whole"] - of_size[40]) < 3 * error
     assert abs(mean["halves"] - of_size[20]) < 3 * error
@@ -169,9 +183,11 @@ def test_bias_from_few_draws():
     """Best of eight regimens of equal expectation: the mean of the maximum of eight normal means is known."""
     order = 1.4236003  # expected maximum of eight standard normal variables
     bias = []
-    for seed in range(200):
+    for seed in range(100):
         values = np.random.default_rng(seed).normal(size=(64, 8))
-        bias.append(bias_of_maximum(utilities_of(values)).table.loc[("expected utility of the best", "draws"), "bias"])
+        bias.append(
+            bias_of_maximum(utilities_of(values)).table.loc[("expected utility of the best", "draws"), "bias"]
+        )
     exact = order / np.sqrt(64)
     # All alike, the excess falls with the root: the extrapolation sees sqrt(2) - 1 of it, as the docstring says.
     assert abs(np.mean(bias) - (np.sqrt(2) - 1) * exact) < 0.01
@@ -191,7 +207,9 @@ def test_bias_appears_with_evpi_and_in_words():
     with pytest.raises(DecisionError, match="expected a DataArray"):
         bias_of_maximum(utilities.mean("subject"))
     # The very person decided for is no sample of individuals.
-    assert "individuals" not in bias_of_maximum(utilities.isel(subject=[0])).table.index.get_level_values("source")
+    assert "individuals" not in bias_of_maximum(utilities.isel(subject=[0])).table.index.get_level_values(
+        "source"
+    )
 
 
 def test_result_reads_well_and_is_escaped():
@@ -228,3 +246,22 @@ def test_parameters_of_a_fit():
     # What does not vary tells nothing.
     constant = draws[["a"]].assign(fixed=0 * draws["a"] + 2)
     assert evppi(decision, constant).table.loc["fixed", "value"] == 0
+
+
+def test_figures_show_values_bound_and_floor():
+    decision, draws = two_actions(400, 11)
+    found = evppi(decision, draws)
+    axes = plot_value_of_information(found).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(found.table.index)
+    assert [bar.get_width() for bar in axes.patches[: len(found.table)]] == pytest.approx(
+        list(found.table["value"])
+    )
+    bound = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert bound[0].get_xdata()[0] == found.metadata["evpi"]
+    columns = {"value": [0.1, 0.2, 0.1], "mcse": [0.01] * 3, "subjects": [5, 10, 5]}
+    sizes = ValueOfInformation.made(
+        "sample", decision, ["rich, n = 5", "rich, n = 10", "sparse, n = 5"], columns
+    )
+    axes = plot_value_of_information(sizes).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[5, 0.1], [10, 0.2]])
+    assert axes.get_xlabel() == "Subjects"
