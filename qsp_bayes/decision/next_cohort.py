@@ -15,7 +15,7 @@ from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.decision.cohort_data import CohortData
 from qsp_bayes.decision.decision import Decision
-from qsp_bayes.decision.sample_information import (
+from qsp_bayes.decision.preposterior import (
     LEAST_ESS,
     Method,
     SampleValue,
@@ -123,7 +123,15 @@ def evsi(
     Notes
     -----
     Data are valued as they would be used: by a Bayesian update of this model with these priors. Limits of
-    quantification, drop-out and missed samples are not counted.
+    quantification, drop-out and missed samples are not counted. Values of several sizes rest on the same draws and data
+    and rise together: their differences are better known than their errors say.
+
+    With a fit and a decision at hand, what eight or sixteen further subjects are worth, and which number pays::
+
+        cohort = qb.NextCohort(qb.Regimen(320, unit="mg"), qb.new_subjects(study, 16, random_seed=2), times=[1, 4, 12])
+        found = qb.evsi(decision, calibration, fit, cohort, sizes=[8, 16], random_seed=1)
+        qb.plot_value_of_information(found)
+        qb.net_benefit(found, treated=1000, fixed=50, each=2).best
 
     References
     ----------

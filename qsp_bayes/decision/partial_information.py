@@ -67,7 +67,9 @@ def evppi(
     -----
     The regression is a Gaussian process (`ConditionalMean`), for one parameter as for several. Strong and colleagues
     use splines for few and a Gaussian process for several parameters. Beyond 2000 draws, 2000 are taken evenly. Draws
-    that stand for few effective ones make the regression look better determined than it is: thin the chains.
+    that stand for few effective ones make the regression look better determined than it is: thin the chains. Shuffled
+    utilities are regressed with the smoothness of the true ones, so that the floor is a little low: of parameters
+    without any bearing about one in ten exceeds it, not one in twenty (150 repetitions, 200 draws).
 
     References
     ----------

@@ -110,8 +110,8 @@ class ValueOfInformation:
             lost = table.index[table["value"] <= table["noise_floor"]]
             if len(lost):
                 found.append(
-                    f"Not told from nothing: {', '.join(map(str, lost))} (a parameter without any bearing would seem "
-                    "to be worth as much in one of twenty analyses)."
+                    f"Not told from nothing: {', '.join(map(str, lost))} (shuffled against the draws, utilities make a "
+                    "parameter seem to be worth as much in more than one of twenty cases)."
                 )
         if "bias" in table:
             biased = table.index[table["bias"] > np.maximum(table["mcse"], 0.1 * table["value"])]

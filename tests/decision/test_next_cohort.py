@@ -12,7 +12,7 @@ from qsp_bayes.calibration.common_individuals import common_individuals
 from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.decision import NextCohort, evpi, evppi, evsi, net_benefit
 from qsp_bayes.decision.cohort_data import CohortData
-from qsp_bayes.decision.sample_information import by_weights
+from qsp_bayes.decision.preposterior import by_weights
 from qsp_bayes.decision.value_of_information import differences
 from qsp_bayes.errors import CalibrationError, DecisionError
 
