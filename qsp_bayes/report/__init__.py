@@ -10,6 +10,7 @@ from qsp_bayes.report.diagnosis import Diagnosis, diagnose
 from qsp_bayes.report.first_in_human_figure import plot_first_in_human
 from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
 from qsp_bayes.report.individual_fits import plot_individual_fits
+from qsp_bayes.report.information_figure import plot_value_of_information
 from qsp_bayes.report.ladder_figure import plot_identifiability
 from qsp_bayes.report.left_out_species import plot_leave_one_species_out
 from qsp_bayes.report.page import report
@@ -43,6 +44,7 @@ __all__ = [
     "plot_sensitivity",
     "plot_study",
     "plot_tmdd_comparison",
+    "plot_value_of_information",
     "plot_vpc",
     "predictive_check",
     "report",
