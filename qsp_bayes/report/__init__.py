@@ -6,7 +6,10 @@ Every figure is also a function for notebooks; it returns a matplotlib figure an
 from qsp_bayes.report.checks import Check
 from qsp_bayes.report.contraction_figure import plot_contraction
 from qsp_bayes.report.decision_figure import plot_decision
+from qsp_bayes.report.decision_page import decision_report
+from qsp_bayes.report.decision_sensitivity_figure import plot_decision_sensitivity
 from qsp_bayes.report.diagnosis import Diagnosis, diagnose
+from qsp_bayes.report.evidence import Evidence
 from qsp_bayes.report.first_in_human_figure import plot_first_in_human
 from qsp_bayes.report.goodness_of_fit import plot_goodness_of_fit
 from qsp_bayes.report.individual_fits import plot_individual_fits
@@ -25,12 +28,15 @@ from qsp_bayes.report.vpc import plot_vpc
 __all__ = [
     "Check",
     "Diagnosis",
+    "Evidence",
     "PredictiveCheck",
     "SolverCheck",
+    "decision_report",
     "diagnose",
     "gradient_check",
     "plot_contraction",
     "plot_decision",
+    "plot_decision_sensitivity",
     "plot_first_in_human",
     "plot_goodness_of_fit",
     "plot_identifiability",

@@ -37,10 +37,11 @@ POWER = " to the power "
 def plot_decision_sensitivity(sensitivity: DecisionSensitivity) -> NotebookFigure:
     """Draw what another regimen would gain over the recommended one under each variation.
 
-    To the right of zero the gain is the regret of keeping the recommendation; to the left, what the recommended regimen is
-    still ahead by. Bars are two Monte Carlo standard errors. The smallest difference that matters is shaded from where it
-    begins, where it was stated; a dotted line marks the expected regret of the decision itself. Both powers of a prior or
-    of the data share a row; the marker of a variation of the utility is hollow, for its unit is its own.
+    To the right of zero the gain is the regret of keeping the recommendation; to the left, what the recommended
+    regimen is still ahead by. Bars are two Monte Carlo standard errors. The smallest difference that matters is
+    shaded from where it begins, where it was stated; a dotted line marks the expected regret of the decision itself.
+    Both powers of a prior or of the data share a row; the marker of a variation of the utility is hollow, for its
+    unit is its own.
 
     Parameters
     ----------
@@ -103,7 +104,9 @@ def draw_point(axes: Axes, row: pd.Series, place: float) -> None:
     """Draw a gain with its error, and name the regimen that takes over."""
     gain, colour = -row["difference"], COLOURS[row["verdict"]]
     if not np.isfinite(gain):
-        axes.text(0, place, f" {row['best']}: the recommended one is not admissible", va="center", color=colour)
+        axes.text(
+            0, place, f" {row['best']}: the recommended one is not admissible", va="center", color=colour
+        )
         return
     axes.plot([gain - 2 * row["mcse"], gain + 2 * row["mcse"]], [place, place], color=colour, alpha=0.6)
     face = "white" if row["kind"] == "utility" else colour
@@ -125,8 +128,8 @@ def blocks(sensitivity: DecisionSensitivity) -> list[Block]:
     return [
         *found,
         Figure(
-            f"What the best other regimen would gain over {sensitivity.recommended} under each variation: left of zero the "
-            "recommendation is ahead; right of zero lies the regret of keeping it. Dotted: its expected regret",
+            f"What the best other regimen would gain over {sensitivity.recommended} under each variation: left of zero "
+            "the recommendation is ahead; right of zero lies the regret of keeping it. Dotted: its expected regret",
             [picture(panel(sensitivity))],
             KEY,
         ),
@@ -137,7 +140,13 @@ def blocks(sensitivity: DecisionSensitivity) -> list[Block]:
                 Column("Best"),
                 *(
                     Column(title, True)
-                    for title in (labelled("Regret of keeping", unit), "Ahead by", "MCSE", "P(best)", "Pareto k")
+                    for title in (
+                        labelled("Regret of keeping", unit),
+                        "Ahead by",
+                        "MCSE",
+                        "P(best)",
+                        "Pareto k",
+                    )
                 ),
                 Column("Verdict"),
                 Column("Note"),
