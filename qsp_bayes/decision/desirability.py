@@ -10,6 +10,7 @@ Derringer G, Suich R. Simultaneous optimization of several response variables. J
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, Literal
 
@@ -26,7 +27,13 @@ STEEPNESS = math.log(19.0) / 2
 
 
 def larger_is_better(
-    value: Any, low: float, high: float, *, power: float = 1.0, shape: Shape = "linear", unit: str | None = None
+    value: Any,
+    low: float,
+    high: float,
+    *,
+    power: float = 1.0,
+    shape: Shape = "linear",
+    unit: str | None = None,
 ) -> Any:
     r"""Desirability that rises from `low` to `high`.
 
@@ -70,7 +77,13 @@ def larger_is_better(
 
 
 def smaller_is_better(
-    value: Any, low: float, high: float, *, power: float = 1.0, shape: Shape = "linear", unit: str | None = None
+    value: Any,
+    low: float,
+    high: float,
+    *,
+    power: float = 1.0,
+    shape: Shape = "linear",
+    unit: str | None = None,
 ) -> Any:
     r"""Desirability that falls from 1 at `low` to 0 at `high`; otherwise as :func:`larger_is_better`.
 
@@ -140,7 +153,7 @@ def cut(share: Any) -> Any:
 
 def check_bounds(name: str, bounds: tuple[float, ...], power: float, shape: str) -> None:
     """Require bounds in order, a positive power and a known shape."""
-    if not all(first < second for first, second in zip(bounds, bounds[1:], strict=False)):
+    if not all(first < second for first, second in itertools.pairwise(bounds)):
         raise DecisionError(f"{name}: the bounds {', '.join(f'{b:g}' for b in bounds)} must increase.")
     if not power > 0:
         raise DecisionError(f"{name}: power is {power}; it must be positive.")

@@ -77,13 +77,18 @@ def event_probability(
             "event_probability: give hazard=x['hazard'] or cumulative=x['cumulative_hazard'], one of them."
         )
     if cumulative is not None:
-        return 1 - np.exp(-value_at(cumulative, time))
+        return probability_of(value_at(cumulative, time))
     if time is not None:
         raise DecisionError(
             "event_probability: a hazard is integrated over the whole simulated time; give the cumulative hazard "
             f"to ask for time {time:g}, or simulate until then."
         )
-    return 1 - np.exp(-auc(hazard))  # type: ignore[arg-type]
+    return probability_of(auc(hazard))  # type: ignore[arg-type]
+
+
+def probability_of(cumulative: Any) -> Any:
+    """Probability of the event, given its cumulative hazard."""
+    return 1 - np.exp(-cumulative)
 
 
 def smooth_indicator(value: Any, threshold: float, width: float) -> Any:
@@ -116,6 +121,8 @@ def smooth_indicator(value: Any, threshold: float, width: float) -> Any:
     (0.5, 0.993)
     """
     if not width > 0:
-        raise DecisionError(f"smooth_indicator: width is {width}; it must be positive, in the unit of the value.")
+        raise DecisionError(
+            f"smooth_indicator: width is {width}; it must be positive, in the unit of the value."
+        )
     # The same logistic function, which exp would let overflow.
     return 0.5 * (1 + np.tanh((value - threshold) / (2 * width)))

@@ -94,9 +94,7 @@ def time_below(x: xr.DataArray | Path, threshold: float, unit: str | None = None
     return duration(x) - time_within(x, threshold, np.inf, unit)
 
 
-def fraction_within(
-    x: xr.DataArray | Path, low: float, high: float, unit: str | None = None
-) -> xr.DataArray:
+def fraction_within(x: xr.DataArray | Path, low: float, high: float, unit: str | None = None) -> xr.DataArray:
     """Share of the time span that the path spends between two bounds: `time_within` over `duration`, no unit.
 
     Examples

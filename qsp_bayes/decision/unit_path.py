@@ -14,6 +14,8 @@ from qsp_bayes.decision.quantity import NotFollowedError, Quantity
 from qsp_bayes.errors import DecisionError, UnitsError
 from qsp_bayes.units import parse_unit, require_same_unit
 
+HOUR = parse_unit("h")
+
 
 @dataclass(frozen=True, eq=False)
 class UnitPath(Quantity, Path):
@@ -27,7 +29,7 @@ class UnitPath(Quantity, Path):
         Unit of time.
     """
 
-    time: pint.Unit = parse_unit("h")
+    time: pint.Unit = HOUR
 
     def require_unit(self, unit: str, where: str) -> None:
         """Require the unit that a threshold is given in."""
@@ -113,7 +115,10 @@ class UnitCheck:
 
 
 def check_units(
-    function: Callable[[Any], Any], predictions: xr.Dataset, time_unit: str | None, declared: str | None = None
+    function: Callable[[Any], Any],
+    predictions: xr.Dataset,
+    time_unit: str | None,
+    declared: str | None = None,
 ) -> UnitCheck:
     r"""Find the unit of a utility by evaluating its function once with units in the place of numbers.
 
@@ -160,7 +165,9 @@ def check_units(
         raise
     except NotFollowedError as reason:
         return UnitCheck(declared, f"not checked: {reason} is not followed")
-    except Exception as reason:  # the same function is evaluated with numbers next, where a mistake shows as one
+    except (
+        Exception
+    ) as reason:  # the same function is evaluated with numbers next, where a mistake shows as one
         return UnitCheck(declared, f"not checked: {type(reason).__name__} where units stood for numbers")
     if not isinstance(found, Quantity) or isinstance(found, UnitPath):
         return UnitCheck(declared, "not checked: the result does not follow from the outputs by measures")
@@ -170,7 +177,8 @@ def check_units(
         return UnitCheck(declared)
     if found.ratio and found.spelled != "1":
         return UnitCheck(
-            None, f"{found.spelled}, or none if a number that divides is a reference value; declare it with unit="
+            None,
+            f"{found.spelled}, or none if a number that divides is a reference value; declare it with unit=",
         )
     return UnitCheck(found.spelled)
 
