@@ -27,7 +27,9 @@ from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.first_in_human import first_in_human
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.model_average import stacking_weights
+from qsp_bayes.decision.next_dose import NextDose
 from qsp_bayes.decision.pareto import ParetoFront, pareto
+from qsp_bayes.decision.patient import Patient, individualise
 from qsp_bayes.decision.response import change_from_baseline, largest_decrease, largest_increase
 from qsp_bayes.decision.risk import CVaR, Mean, Quantile
 from qsp_bayes.decision.sensitivity import decision_sensitivity
@@ -46,9 +48,11 @@ __all__ = [
     "FirstInHuman",
     "MabelLimit",
     "Mean",
+    "NextDose",
     "NoaelLimit",
     "OccupancyLimit",
     "ParetoFront",
+    "Patient",
     "Quantile",
     "SequentialChoice",
     "StoppingRule",
@@ -72,6 +76,7 @@ __all__ = [
     "fraction_above",
     "fraction_within",
     "individual_noise",
+    "individualise",
     "larger_is_better",
     "largest_decrease",
     "largest_increase",

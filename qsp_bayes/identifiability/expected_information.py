@@ -13,7 +13,7 @@ import pytensor
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.iiv import IIV
+from qsp_bayes.calibration.individual import uncentred
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.joint_density import (
@@ -340,15 +340,6 @@ def information_scale(law: list[Any]) -> Any:
         return law[1]
     nu, _, sigma = law
     return sigma * pm.math.sqrt((nu + 3) / (nu + 1))
-
-
-def uncentred(calibration: Calibration) -> Calibration:
-    """Give the same calibration with standard normal effects."""
-    individual = [
-        IIV(*part.parameters, correlated=part.correlated) if isinstance(part, IIV) and part.centred else part
-        for part in calibration.individual
-    ]
-    return replace(calibration, individual=individual)
 
 
 def planned(study: Study) -> Study:
