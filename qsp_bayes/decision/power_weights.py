@@ -78,7 +78,7 @@ def parts_of(fit: xr.DataTree) -> Iterator[tuple[str, str, xr.DataArray]]:
     names = [str(name) for name, v in log_prior.data_vars.items() if not INDIVIDUAL.intersection(v.dims)]
     yield "priors", "all priors", summed(log_prior[names])
     for name in names:
-        yield "prior", f"prior of {name}", summed(log_prior[[name]])
+        yield "prior", f"prior of {name.removesuffix('_canonical')}", summed(log_prior[[name]])
     yield "data", "data", summed(fit["log_likelihood"].to_dataset()) + summed(log_prior.drop_vars(names))
 
 

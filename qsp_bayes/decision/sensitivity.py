@@ -44,8 +44,8 @@ def decision_sensitivity(
 
     - **priors and data** (`fit`): all priors, each prior, and the data are raised to `powers`; the draws of the
       simulation are reweighted and the Pareto k shown (Kallioinen et al. 2024);
-    - **other calibrations** (`calibrations`), such as another error model: simulations of the same regimens from other
-      fits, or decisions made with them;
+    - **other calibrations** (`calibrations`), such as another error model: simulations of the same regimens from
+      other fits, or decisions made with them;
     - **their average** (`calibrations` and `fits`): the mixture of all fits with stacking weights, by how each
       predicts left-out subjects (see `stacking_weights`);
     - **covariate groups** (`groups`): the choice for the individuals of each third of a covariate, or each category;
@@ -166,7 +166,7 @@ def decision_sensitivity(
         kept,
         variations,
         utility=decision.description,
-        unit=str(decision.metadata.get("unit") or ""),
+        unit="" if decision.unit in (None, "1") else str(decision.unit),
         regret=float(decision.table["expected_regret"][kept]),
         matters=matters,
         weights=weights,
@@ -188,10 +188,7 @@ def is_plain(decision: Decision, individual: xr.DataArray) -> bool:
 
 def admissible(decision: Decision, individual: xr.DataArray) -> xr.DataArray:
     """Leave out the regimens that break a constraint."""
-    if "admissible" not in decision.data:
-        return individual
-    kept = decision.data["admissible"].astype(bool).to_numpy()
-    return individual.isel(regimen=np.flatnonzero(kept))
+    return individual.sel(regimen=decision.admissible)
 
 
 def under_powers(

@@ -90,13 +90,12 @@ class Variation:
 def from_decision(kind: str, label: str, kept: str, decision: Decision, note: str = "") -> Variation:
     """Read the variation off a decision made under the change."""
     table = decision.table
-    admissible = table[table["admissible"].astype(bool)] if "admissible" in table else table
-    if kept not in admissible.index:
+    if kept not in decision.admissible:
         best = decision.best
         gain = table["expected_utility"][best] - table["expected_utility"][kept]
         note = "; ".join(filter(None, [note, f"{kept} breaks a constraint; it would gain {-gain:.3g}"]))
         return Variation(kind, label, best, best, -np.inf, 0.0, 0.0, note=note)
-    others = admissible.drop(index=kept)
+    others = table.loc[decision.admissible].drop(index=kept)
     rival = str(others["expected_utility"].idxmax())
     behind = kept if decision.best != kept else rival
     mcse = float(table["difference_mcse"][behind])
@@ -119,8 +118,8 @@ def from_draws(
     Parameters
     ----------
     parts : list of (DataArray, DataArray)
-        Utilities (chain, draw, regimen, subject) and weights (chain, draw), for each member of the mixture; the sum of
-        the weights over all draws of a member is its share of the mixture.
+        Utilities (chain, draw, regimen, subject) and weights (chain, draw), for each member of the mixture; the sum
+        of the weights over all draws of a member is its share of the mixture.
     """
     share = [float(weights.sum()) for _, weights in parts]
     normalised = [weights / total for (_, weights), total in zip(parts, share, strict=True)]

@@ -19,7 +19,7 @@ from qsp_bayes.report.diagnosis import diagnose
 from qsp_bayes.report.evidence import Evidence, evidence_blocks
 from qsp_bayes.report.expected_exposure import exposure_table
 from qsp_bayes.report.page import publish
-from qsp_bayes.report.recommendation import recommend, regret_in_words, runner_up_in_words
+from qsp_bayes.report.recommendation import recommend, runner_up
 
 
 def decision_report(
@@ -92,12 +92,12 @@ def decision_report(
     compared = compared_regimens(decision)
     exposure = exposure_table(future, compared) if future is not None else None
     study = metadata(fit).get("study", {}) if fit is not None else {}
-    about = f", {study['title']}" if study.get("title") else ""
+    about = f" Learned from: {study['title']}." if study.get("title") else ""
     diagnosis = diagnose(fit) if fit is not None else None
     sections = [
         *([Section("patient", "The patient", patient_blocks(patient, figures))] if patient is not None else []),
         Section("attains", "What to expect", expectation(decision, future, compared)),
-        Section("sure", "How sure it is", sureness(decision)),
+        Section("sure", "How sure it is", candidates(decision)),
         Section("change", "What would change it", changes(sensitivity, evidence, figures)),
         Section("whom", "For whom", [Facts(for_whom(decision, fit, future)), *assumptions(decision, fit)]),
         Section("computed", "How it was computed", [how_computed(decision, fit)]),
@@ -128,8 +128,8 @@ def require_one_decision(
 
 def compared_regimens(decision: Decision) -> list[str]:
     """Name the recommended regimen and the runner-up."""
-    rivals = decision.table.drop(index=decision.best)["expected_utility"]
-    return [decision.best, *([str(rivals.idxmax())] if len(rivals) else [])]
+    second = runner_up(decision)
+    return [decision.best, *([second] if second else [])]
 
 
 def patient_blocks(patient: Evidence, figures: Mapping[str, MatplotlibFigure]) -> list[Block]:
@@ -159,14 +159,9 @@ def expectation(decision: Decision, future: xr.DataTree | None, compared: list[s
     return [*blocks, *decision_figure.profile_blocks(chosen)]
 
 
-def sureness(decision: Decision) -> list[Block]:
-    """Print probability, regret and runner-up in words, then the candidates."""
-    words = " ".join(filter(None, [regret_in_words(decision), runner_up_in_words(decision)]))
-    return [
-        *decision_figure.decision_blocks(decision)[:1],
-        Text(words),
-        *decision_figure.decision_blocks(decision)[2:],
-    ]
+def candidates(decision: Decision) -> list[Block]:
+    """Print the choice in words, then all candidates."""
+    return [block for block in decision_figure.decision_blocks(decision) if not isinstance(block, Facts)]
 
 
 def changes(

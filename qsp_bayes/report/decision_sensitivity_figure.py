@@ -75,6 +75,11 @@ def rows_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {str(name): part for name, part in table.groupby(what, sort=False)}
 
 
+def least_favourable(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of the powers of one part, the one that leaves the recommended regimen least ahead."""
+    return pd.concat([part.loc[[part["difference"].idxmin()]] for part in rows_of(table).values()])
+
+
 def draw(axes: Axes, sensitivity: DecisionSensitivity) -> None:
     """Draw a row for each variation."""
     facts, rows = sensitivity.metadata, rows_of(sensitivity.table)
@@ -125,6 +130,7 @@ def blocks(sensitivity: DecisionSensitivity) -> list[Block]:
     if table.empty:
         return found
     unit = sensitivity.metadata["unit"]
+    table = least_favourable(table)
     return [
         *found,
         Figure(
@@ -169,6 +175,7 @@ def blocks(sensitivity: DecisionSensitivity) -> list[Block]:
             note="Regret of keeping: expected utility lost by staying with the recommended regimen. Ahead by: its "
             "expected utility minus that of the best other regimen. MCSE: Monte Carlo standard error of both. P(best): "
             "of the recommended regimen. Verdict: a difference within two standard errors, or weights with a Pareto k "
-            "beyond the limit, tell no regimen from another.",
+            "beyond the limit, tell no regimen from another. Of several powers of a prior or of the data, the one least "
+            "favourable to the recommended regimen is shown.",
         ),
     ]

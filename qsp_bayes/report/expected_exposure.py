@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from qsp_bayes.decision import average, cmax, cmin, trough
+from qsp_bayes.decision import average, cmax, trough
 from qsp_bayes.report.blocks import Column, Table
 from qsp_bayes.report.contents import SAMPLE, labelled
 from qsp_bayes.report.formatting import interval, significant
 
-MEASURES = {"Peak": cmax, "Average": average, "Lowest": cmin, "At the end": trough}
+MEASURES = {"Peak": cmax, "Average": average, "At the end": trough}
 QUANTILES = (0.05, 0.5, 0.95)
 
 

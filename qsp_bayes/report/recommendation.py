@@ -22,12 +22,15 @@ def recommend(
 ) -> Summary:
     """Answer which regimen, what it attains, how sure that is and what would change it."""
     usable = diagnosis is None or diagnosis.level != "bad"
-    subtitle = f"The highest expected utility of {count(len(decision.table), 'regimen')}{about}."
-    if not usable:
+    number = count(len(decision.table), "regimen")
+    subtitle = f"Of {number}, the one of highest expected utility.{about}"
+    if len(decision.admissible) < len(decision.table):
         subtitle = (
-            f"The posterior cannot be used; it would put {decision.best} first of "
-            f"{count(len(decision.table), 'regimen')}{about}."
+            f"Of {number}, {len(decision.admissible)} keep to the constraints; of these, the one of highest expected "
+            f"utility.{about}"
         )
+    if not usable:
+        subtitle = f"The posterior cannot be used. It would put {decision.best} first of {number}.{about}"
     return Summary(
         title=decision.best if usable else "No recommendation",
         subtitle=subtitle,
@@ -45,7 +48,7 @@ def recommend(
 
 def with_unit(value: float, decision: Decision, digits: int = 3) -> str:
     """Print a utility with its unit, where it has one."""
-    unit = str(decision.metadata.get("unit") or "")
+    unit = "" if decision.unit in (None, "1") else decision.unit
     return f"{significant(value, digits)} {unit}".rstrip()
 
 
@@ -86,13 +89,18 @@ def regret_in_words(decision: Decision) -> str:
     )
 
 
+def runner_up(decision: Decision) -> str | None:
+    """Name the second best of the admissible regimens."""
+    rivals = decision.table["expected_utility"][decision.admissible].drop(index=decision.best)
+    return str(rivals.idxmax()) if len(rivals) else None
+
+
 def runner_up_in_words(decision: Decision) -> str:
     """Say which regimen comes next, and what it loses."""
-    rivals = decision.table.drop(index=decision.best)
-    if rivals.empty:
+    second = runner_up(decision)
+    if second is None:
         return ""
-    second = rivals["expected_utility"].idxmax()
-    row: Any = rivals.loc[second]
+    row: Any = decision.table.loc[second]
     return (
         f"The runner-up, {second}, loses {with_unit(-row['difference'], decision, 2)} "
         f"(Monte Carlo standard error {significant(row['difference_mcse'], 1)})."
