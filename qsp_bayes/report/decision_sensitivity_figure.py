@@ -175,7 +175,7 @@ def blocks(sensitivity: DecisionSensitivity) -> list[Block]:
             note="Regret of keeping: expected utility lost by staying with the recommended regimen. Ahead by: its "
             "expected utility minus that of the best other regimen. MCSE: Monte Carlo standard error of both. P(best): "
             "of the recommended regimen. Verdict: a difference within two standard errors, or weights with a Pareto k "
-            "beyond the limit, tell no regimen from another. Of several powers of a prior or of the data, the one least "
-            "favourable to the recommended regimen is shown.",
+            "beyond the limit, tell no regimen from another. Of several powers of a prior or of the data, the one "
+            "least favourable to the recommended regimen is shown.",
         ),
     ]
