@@ -23,18 +23,23 @@ def exposure_table(future: xr.DataTree, regimens: Sequence[str]) -> Table | None
     Each cell is the median, with the interval of 90 %, over the individuals and the uncertainty of the population
     together: where the exposure of one new individual is expected to lie.
     """
+    found = dict(measured(future))
     rows = [
-        (name, *(cell(values.sel(regimen=regimen)) for regimen in regimens))
-        for name, values in measured(future)
+        (name, *(cell(values.sel(regimen=regimen)) for regimen in regimens)) for name, values in found.items()
     ]
     if not rows:
         return None
+    over = "what is not known"
+    one = all(values.sizes["subject"] == 1 for values in found.values())
+    if not one:
+        over += ", and the differences between individuals"
     return Table(
-        "What to expect of a new individual: median, and where 9 of 10 will lie",
+        "What to expect of the patient: median, and the interval of 90 % probability"
+        if one
+        else "What to expect of a new individual: median, and where 9 of 10 will lie",
         [Column(""), *(Column(regimen, True) for regimen in regimens)],
         rows,
-        note="Over the differences between individuals and what is not known of the population, both. Without "
-        "residual error unless the simulation added it.",
+        note=f"Over {over}. Without residual error unless the simulation added it.",
     )
 
 

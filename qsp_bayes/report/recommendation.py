@@ -46,6 +46,11 @@ def recommend(
     )
 
 
+def is_one_person(decision: Decision) -> bool:
+    """Tell whether the decision is for one patient."""
+    return decision.metadata.get("n_subjects") == 1
+
+
 def with_unit(value: float, decision: Decision, digits: int = 3) -> str:
     """Print a utility with its unit, where it has one."""
     unit = "" if decision.unit in (None, "1") else decision.unit
@@ -55,12 +60,16 @@ def with_unit(value: float, decision: Decision, digits: int = 3) -> str:
 def attains(decision: Decision) -> Finding:
     """Say what the regimen is expected to be worth."""
     row: Any = decision.table.loc[decision.best]
+    span = f"{interval(row['q05'], row['q95'])} with 90 % probability"
+    if is_one_person(decision):
+        detail = f"{decision.description}: {span} for this patient."
+    else:
+        detail = (
+            f"{decision.description}: the mean over individuals, {span}. It serves "
+            f"{percent(row['share_best_served'])} of individuals better than any other candidate."
+        )
     return Finding(
-        "What is it expected to attain?",
-        with_unit(row["expected_utility"], decision),
-        f"{decision.description}: the mean over individuals, {interval(row['q05'], row['q95'])} with 90 % probability. "
-        f"It serves {percent(row['share_best_served'])} of individuals better than any other candidate.",
-        "good",
+        "What is it expected to attain?", with_unit(row["expected_utility"], decision), detail, "good"
     )
 
 
@@ -79,12 +88,13 @@ def sureness(decision: Decision) -> Finding:
 
 
 def regret_in_words(decision: Decision) -> str:
-    """Say what perfect knowledge of the population would add."""
+    """Say what perfect knowledge of the population, or of the patient, would add."""
     row: Any = decision.table.loc[decision.best]
+    of_whom = "the patient" if is_one_person(decision) else "the population"
     if row["expected_regret"] == 0:
-        return "No knowledge of the population could lead to a better choice among these regimens."
+        return f"No knowledge of {of_whom} could lead to a better choice among these regimens."
     return (
-        f"Knowing the population exactly would add {with_unit(row['expected_regret'], decision, 2)} on average "
+        f"Knowing {of_whom} exactly would add {with_unit(row['expected_regret'], decision, 2)} on average "
         "(expected regret): no study can be worth more."
     )
 
