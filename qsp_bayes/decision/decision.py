@@ -37,8 +37,8 @@ class Decision:
     ----------
     data : Dataset
         ``utility`` (chain, draw, regimen), and by regimen the columns of `table`; ``difference_variance`` (component,
-        regimen), what draws and individuals contribute to the squared error of the difference; by constraint, target and attribute
-        of a clinical utility index, where there are any, what they were found to be.
+        regimen), what draws and individuals contribute to the squared error of the difference; by constraint, target
+        and attribute of a clinical utility index, where there are any, what they were found to be.
     """
 
     data: xr.Dataset

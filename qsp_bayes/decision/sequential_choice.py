@@ -88,8 +88,8 @@ def choose_until(
     ----------
     simulate : callable
         ``simulate(draws=, subjects=, random_seed=)`` gives what `choose` takes: a function that calls
-        `Calibration.simulate` with these draws and ``new_subjects(study, subjects)``. A posterior that holds fewer draws
-        than are asked for ends the search at those it holds.
+        `Calibration.simulate` with these draws and ``new_subjects(study, subjects)``. Ask for no more draws than the
+        posterior holds (``most_draws`` of the rule).
     utility_function : Utility or callable
     rule : StoppingRule, optional
     draws, subjects : int
@@ -119,7 +119,7 @@ def choose_until(
     >>> def simulate(*, draws, subjects, random_seed):
     ...     rng = np.random.default_rng(random_seed)
     ...     shape = ("chain", "draw", "regimen", "subject", "time")
-    ...     values = rng.normal(size=(4, draws // 4, 2, subjects, 1)) + np.array([0, 0.1]).reshape(2, 1, 1) + np.zeros(2)
+    ...     values = rng.normal(size=(4, draws // 4, 2, subjects, 1)) + np.array([[[0.0] * 2], [[0.1] * 2]])
     ...     coords = {"regimen": ["a", "b"], "time": [0.0, 1.0]}
     ...     data = xr.DataArray(values, dims=shape, coords=coords)
     ...     return xr.DataTree.from_dict({"predictions": data.to_dataset(name="effect")})

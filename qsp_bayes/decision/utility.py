@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -175,12 +174,32 @@ def describe(function: Callable[..., Any]) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     if name != "<lambda>":
         return documentation.splitlines()[0] if documentation else name
+    return expression_of(function) or "user-defined function"
+
+
+def expression_of(function: Callable[..., Any]) -> str | None:
+    """Expression of a lambda as it stands in its file or cell; None where that cannot be read."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # typed at a bare prompt, or a fragment of a larger expression
-        return "user-defined function"
-    expressions = [ast.unparse(node.body) for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
-    return expressions[0] if len(expressions) == 1 else "user-defined function"
+        tree = ast.parse("".join(inspect.findsource(code)[0]))
+    except (OSError, SyntaxError):  # typed at a bare prompt
+        return None
+    # Several lambdas may stand on a line: the columns of the compiled code tell which one this is.
+    spans = [span for span in code.co_positions() if None not in span]
+    starts = [(line, column) for line, end, column, last in spans if (line, column) != (end, last)]
+    if not starts:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and first_position(node.body) == min(starts):
+            return ast.unparse(node.body)
+    return None
+
+
+def first_position(node: ast.expr) -> tuple[int, int]:
+    """Line and column where an expression begins."""
+    return node.lineno, node.col_offset
 
 
 def predictions_of(future: xr.DataTree) -> xr.Dataset:

@@ -74,10 +74,14 @@ def constraint_sentences(decision: Decision) -> list[str]:
         out = [
             str(label) for label in found["regimen"].values[~found["constraint_admits"].values.astype(bool)]
         ]
+        certain = found["constraint_certainty"] if fact["certainty"] is not None else None
         figures = ", ".join(
-            f"{label} ({float(found['constraint_value'].sel(regimen=label)):.3g})" for label in out
+            f"{label} ({float(found['constraint_value'].sel(regimen=label)):.3g}"
+            + ("" if certain is None else f", certainty {float(certain.sel(regimen=label)):.3g}")
+            + ")"
+            for label in out
         )
-        sentences.append(f"{fact['text']} rules out {figures}." if out else f"{fact['text']} rules out none.")
+        sentences.append(f"The constraint, {fact['text']}, rules out {figures or 'none'}.")
     free = decision.unconstrained_best
     if free != decision.best:
         ahead = decision.table.loc[free, "difference"]
