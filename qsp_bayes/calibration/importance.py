@@ -17,8 +17,8 @@ DEGREES = 6.0
 """Of freedom of the proposals' t distribution, whose tails are heavier than those of the posterior."""
 LEARN_FROM = 20
 """Effective draws for each number to be learned that a stage learns from."""
-FEWEST_EFFECTIVE = 400
-"""With fewer effective draws, quantiles and effective sample sizes themselves cannot be trusted (Vehtari 2021)."""
+FEWEST_EFFECTIVE = 100
+"""With fewer effective draws another way is taken."""
 
 
 @dataclass(frozen=True)

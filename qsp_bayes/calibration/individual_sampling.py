@@ -53,7 +53,7 @@ def sample_person(
     draws : tuple of dict and array
         Variables of the population and the person's effects, chain after chain.
     facts : dict
-        The way taken, and R-hat.
+        The way taken, R-hat, divergences, and the number of chains.
     """
     person = individual.study
     if study is not None:
@@ -82,7 +82,9 @@ def sample_person(
     }
     rhat = max(float(arviz_stats.rhat(sample[name]).max()) for name in (*population, *individual.effects))
     way = "NUTS with the study" if study is not None else "NUTS, normal population"
-    return (population, own), {"way": way, "rhat": rhat, "diverging": diverging}
+    # After an interruption there may be fewer chains.
+    facts = {"way": way, "rhat": rhat, "diverging": diverging, "chains": sample.sizes["chain"]}
+    return (population, own), facts
 
 
 def own_draws(sample: xr.Dataset, individual: Individual, label: str) -> np.ndarray:

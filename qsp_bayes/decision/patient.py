@@ -23,13 +23,11 @@ from qsp_bayes.decision.choice import choose
 from qsp_bayes.decision.next_dose import NextDose, exposures
 from qsp_bayes.decision.patient_future import simulate_patient
 from qsp_bayes.decision.patient_tables import level_table, parameter_table
+from qsp_bayes.decision.patient_words import cautions_of, how_obtained
 from qsp_bayes.decision.utility import Utility
 from qsp_bayes.errors import DecisionError
 
 INTERVAL = (0.05, 0.5, 0.95)
-LARGEST_RHAT = 1.01
-SURPRISING = 0.001
-"""Tail probability of a level, shared by all levels of the patient, below which it is questioned."""
 
 
 def individualise(
@@ -85,6 +83,37 @@ def individualise(
     Sheiner LB, Beal S, Rosenberg B, Marathe VV (1979) Forecasting individual pharmacokinetics. Clin Pharmacol Ther
     26:294-305. Vehtari A, Simpson D, Gelman A, Yao Y, Gabry J (2024) Pareto smoothed importance sampling. J Mach
     Learn Res 25(72):1-58.
+
+    Examples
+    --------
+    A newborn on phenobarbital. The fit is made by hand here; `Calibration.fit` gives it.
+
+    >>> from qsp_bayes.calibration import IIV, Allometry, Proportional, load_priors
+    >>> from qsp_bayes.calibration.metadata import as_attribute, describe_fit
+    >>> from qsp_bayes.data import load_dataset
+    >>> from qsp_bayes.models import one_compartment
+    >>> study = load_dataset("phenobarbital")
+    >>> others = study.subset(study.subjects[1:])
+    >>> calibration = Calibration(
+    ...     one_compartment(), load_priors("phenobarbital"),
+    ...     individual=[Allometry("WT", CL=1, Vc=1, reference=1), IIV("CL", "Vc")], error={"Cc": Proportional()},
+    ... )
+    >>> found = {"TVCL": 0.0047, "TVVc": 1.0, "omega_CL": 0.2, "omega_Vc": 0.18, "sigma_prop_Cc": 0.12}
+    >>> rng = np.random.default_rng(1)
+    >>> draws = {
+    ...     name: (("chain", "draw"), value * np.exp(0.05 * rng.normal(size=(4, 500)))) for name, value in found.items()
+    ... }
+    >>> fit = xr.DataTree.from_dict({"posterior": xr.Dataset(draws, {"chain": range(4), "draw": range(500)})})
+    >>> fit.attrs = as_attribute(describe_fit(calibration, others, 1, {}))
+    >>> patient = individualise(calibration, fit, study.subset(["1"]), progressbar=False)
+    >>> patient.how
+    'Importance resampling from the posterior of the population (Pareto k ..., ... effective of 4000 proposals).'
+    >>> bool(patient.table.loc["Vc", "contraction"] > 0.7)
+    True
+    >>> regimens = {f"{d} mg q12h": Regimen(d, every=12, start=120, until=240, into="central") for d in (2, 3, 4)}
+    >>> chosen = patient.next_dose(regimens, range(216, 241, 2), lambda x: -abs(x["Cc"].mean("time") - 25))
+    >>> chosen.best
+    '2 mg q12h'
     """
     tree = individual_posterior(
         calibration,
@@ -131,18 +160,18 @@ class Patient:
         return self.history.subjects[0]
 
     @property
-    def posterior(self) -> xr.Dataset:
+    def posterior(self) -> xr.DataTree:
         """Draws of the patient (chain, draw), of equal weight: population, ``eta_CL``, ``kappa_CL``, parameters.
 
         Where importance sampling draws one proposal twice, the two stand side by side, so that ArviZ's effective
         sample sizes count them as what they are.
         """
-        return self.tree["posterior"].to_dataset()
+        return self.tree.children["posterior"]
 
     @property
-    def prior(self) -> xr.Dataset:
+    def prior(self) -> xr.DataTree:
         """The same before any level: individuals of the population with this patient's covariates."""
-        return self.tree["prior"].to_dataset()
+        return self.tree.children["prior"]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -152,43 +181,12 @@ class Patient:
     @property
     def how(self) -> str:
         """How the posterior was obtained, in words."""
-        facts = self.facts
-        if facts["way"] == "prior":
-            return "There are no levels yet: this is the prediction of the population for the patient's covariates."
-        weights = (
-            f"Pareto k {number(facts['pareto_k'])}, {facts['importance_ess']:.0f} effective of "
-            f"{facts['proposals']} proposals"
-        )
-        if facts["way"] == "importance":
-            stages = facts["stages"]
-            learned = f", improved {stages} {'time' if stages == 1 else 'times'}" if stages else ""
-            return f"Importance resampling from the posterior of the population ({weights}{learned})."
-        with_study = facts["way"] == "NUTS with the study"
-        return (
-            f"NUTS, {'study and patient together' if with_study else 'the population taken as normal'}, because "
-            f"importance sampling could not be trusted ({weights}). Largest R-hat {facts['rhat']:.3f}."
-        )
+        return how_obtained(self.facts)
 
     @property
     def cautions(self) -> tuple[str, ...]:
         """What the posterior cannot tell, in words; empty where nothing stands in the way."""
-        facts, found = self.facts, []
-        if facts["way"] == "NUTS, normal population":
-            found.append(
-                "The posterior of the population was replaced by a normal distribution on its unconstrained scale: "
-                "pass study= for the exact posterior."
-            )
-        if facts.get("rhat", 1.0) > LARGEST_RHAT:
-            found.append(f"The chains have not converged (R-hat {facts['rhat']:.3f}): ask for more draws.")
-        if facts.get("diverging", 0):
-            found.append(f"NUTS diverged in {facts['diverging']} draws: the posterior may be incomplete.")
-        for row in self.levels.itertuples():
-            if row.tail_probability < SURPRISING / len(self.levels):
-                found.append(
-                    f"{row.output} {row.observed:g} at {row.time:g} is hard to believe in this population (tail "
-                    f"probability {row.tail_probability:.1g}): check the doses, their times and the assay."
-                )
-        return tuple(found)
+        return cautions_of(self.facts, self.levels)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -238,7 +236,9 @@ class Patient:
             compartments=list(self.calibration.system.doses),
         )
         draws = self.prior if population else self.posterior
-        course = individual_course(self.calibration, draws, plan, residual=residual, random_seed=random_seed)
+        course = individual_course(
+            self.calibration, draws.to_dataset(), plan, residual=residual, random_seed=random_seed
+        )
         data = {
             name: (
                 ("quantile", "time"),
@@ -399,11 +399,6 @@ class Patient:
 
     def __repr__(self) -> str:
         return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
-
-
-def number(k: float | str) -> str:
-    """Print a Pareto k."""
-    return k if isinstance(k, str) else f"{k:.2f}"
 
 
 def times_of(plan: Study) -> np.ndarray:

@@ -52,7 +52,7 @@ def simulate_patient(
         )
         for name, regimen in regimens.items()
     }
-    posterior = patient.posterior
+    posterior = patient.posterior.to_dataset()
     courses = [
         individual_course(patient.calibration, posterior, plan, residual=residual, random_seed=random_seed)
         for plan in plans.values()
@@ -69,7 +69,13 @@ def simulate_patient(
         },
     )
     constant = last_covariates(patient.history, next(iter(plans.values())))
-    future = xr.DataTree.from_dict({"predictions": predictions, "constant_data": constant})
+    future = xr.DataTree.from_dict(
+        {
+            "predictions": predictions,
+            "dosing": dosing(plans, times, patient.history.units.amount),
+            "constant_data": constant,
+        }
+    )
     future.attrs = as_attribute(
         {
             "versions": versions(),
@@ -87,6 +93,28 @@ def simulate_patient(
         }
     )
     return future
+
+
+def dosing(plans: Mapping[str, Study], times: np.ndarray, unit: str) -> xr.Dataset:
+    """Count the doses from the first of the times, included, to the last, and add up their amounts."""
+    counts, amounts = [], []
+    for plan in plans.values():
+        doses = plan.table[plan.table["EVID"].isin((1, 4)) & (plan.table["AMT"] > 0)]
+        given = [
+            dose.AMT
+            for dose in doses.itertuples()
+            for k in range(dose.ADDL + 1)
+            if times[0] <= dose.TIME + k * dose.II < times[-1]
+        ]
+        counts.append(len(given))
+        amounts.append([sum(given)])
+    return xr.Dataset(
+        {
+            "n_doses": ("regimen", counts, {"units": ""}),
+            "amount_given": (("regimen", "subject"), np.array(amounts, dtype=float), {"units": unit}),
+        },
+        {"regimen": list(plans), "subject": list(next(iter(plans.values())).subjects)},
+    )
 
 
 def last_covariates(history: Study, plan: Study) -> xr.Dataset:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INTERVAL = (0.05, 0.5, 0.95)
 
 
-def parameter_table(calibration: Calibration, prior: xr.Dataset, posterior: xr.Dataset) -> pd.DataFrame:
+def parameter_table(calibration: Calibration, prior: xr.DataTree, posterior: xr.DataTree) -> pd.DataFrame:
     r"""Compare the parameters of a person with those of the population.
 
     Columns: ``unit``; ``typical``, the median for this person's covariates before any level, with ``typical_q05`` and
@@ -30,9 +30,9 @@ def parameter_table(calibration: Calibration, prior: xr.Dataset, posterior: xr.D
     """
     rows = {}
     for name, unit in calibration.system.parameters.items():
-        before, after = (latest(group[name]) for group in (prior, posterior))
+        before, after = (latest(group.to_dataset()[name]) for group in (prior, posterior))
         scale = SCALES[calibration.system.scales[name]]
-        spread = np.var(scale(before))
+        spread = np.var(scale(before)) if np.ptp(before) > 0 else 0.0
         rows[name] = {
             "unit": unit,
             "typical": np.median(before),
@@ -85,9 +85,9 @@ def level_table(patient: Patient, random_seed: int = 0) -> pd.DataFrame:
         )
         place = np.searchsorted(times, records["TIME"])
         own, before = (
-            individual_course(patient.calibration, draws, plan, residual=True, random_seed=random_seed)[
-                output
-            ]
+            individual_course(
+                patient.calibration, draws.to_dataset(), plan, residual=True, random_seed=random_seed
+            )[output]
             for draws in (patient.posterior, patient.prior)
         )
         for record, at in zip(records.itertuples(), place, strict=True):

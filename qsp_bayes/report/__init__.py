@@ -17,6 +17,7 @@ from qsp_bayes.report.ladder_figure import plot_identifiability
 from qsp_bayes.report.left_out_species import plot_leave_one_species_out
 from qsp_bayes.report.page import report
 from qsp_bayes.report.pareto_figure import plot_pareto
+from qsp_bayes.report.patient_figure import plot_patient
 from qsp_bayes.report.percentiles import PredictiveCheck, predictive_check
 from qsp_bayes.report.priors import plot_prior_posterior
 from qsp_bayes.report.profile_figure import plot_profiles
@@ -44,6 +45,7 @@ __all__ = [
     "plot_individual_fits",
     "plot_leave_one_species_out",
     "plot_pareto",
+    "plot_patient",
     "plot_prior_posterior",
     "plot_profiles",
     "plot_sensitivity",
