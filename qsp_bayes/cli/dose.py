@@ -164,8 +164,16 @@ def write_page(
         future=choice.future,
         sensitivity=sensitivity,
         patient=patient,
+        figures={} if patient is None else {"patient": drawn(patient, decision, choice.future, arguments)},
     )
     print(f"Page: {path.resolve()}")
+
+
+def drawn(patient: qb.Patient, decision: qb.Decision, future: xr.DataTree, arguments: Namespace) -> Any:
+    """Draw the patient's levels, and what the chosen regimen is predicted to do."""
+    return qb.plot_patient(
+        patient, future, regimen=decision.best, output=arguments.of, target=tuple(arguments.window)
+    )
 
 
 def model_covariates(population: Population, future: xr.DataTree) -> list[str]:

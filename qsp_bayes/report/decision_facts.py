@@ -7,45 +7,9 @@ from typing import Any
 import xarray as xr
 
 from qsp_bayes.decision import Decision
-from qsp_bayes.report.blocks import Block, Column, Facts, Table, Text
+from qsp_bayes.report.blocks import Block, Facts, Text
 from qsp_bayes.report.contents import labelled, metadata
-from qsp_bayes.report.formatting import alike, count, interval, percent
-
-
-def by_regimen(decision: Decision) -> Table | None:
-    """Print the figure of each constraint and the probability of each target, regimen by regimen."""
-    table = decision.table
-    constraints = [fact["name"] for fact in decision.metadata.get("constraints", [])]
-    targets = [str(target) for target in decision.data["target"].values] if "target" in decision.data else []
-    if not constraints and not targets:
-        return None
-    columns = [list(map(str, table.index))]
-    if constraints:
-        columns.append(["yes" if allowed else "no" for allowed in table["admissible"]])
-    columns += [alike(table[name], 2) for name in constraints]
-    columns += [list(map(percent, table[name])) for name in targets]
-    limits = ", ".join(fact["text"] for fact in decision.metadata.get("constraints", []))
-    return Table(
-        "Constraints and targets of each regimen",
-        [
-            Column("Regimen"),
-            *([Column("Admissible")] if constraints else []),
-            *(Column(name, True) for name in (*constraints, *targets)),
-        ],
-        list(zip(*columns, strict=True)),
-        marked=[place for place, label in enumerate(table.index) if label == decision.best],
-        note=" ".join(
-            filter(
-                None,
-                [
-                    f"A regimen is admissible where it keeps to: {limits}." if limits else "",
-                    "Targets: the share of new individuals who attain them, averaged over what is not known."
-                    if targets
-                    else "",
-                ],
-            )
-        ),
-    )
+from qsp_bayes.report.formatting import count, interval
 
 
 def for_whom(

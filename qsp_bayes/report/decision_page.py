@@ -13,8 +13,8 @@ from qsp_bayes.decision import Decision, DecisionSensitivity
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.report import decision_figure, decision_sensitivity_figure
 from qsp_bayes.report.blocks import Block, Facts, Section, Text
-from qsp_bayes.report.contents import metadata
-from qsp_bayes.report.decision_facts import assumptions, by_regimen, for_whom, how_computed
+from qsp_bayes.report.contents import labelled, metadata
+from qsp_bayes.report.decision_facts import assumptions, for_whom, how_computed
 from qsp_bayes.report.diagnosis import diagnose
 from qsp_bayes.report.evidence import Evidence, evidence_blocks
 from qsp_bayes.report.expected_exposure import exposure_table
@@ -139,9 +139,8 @@ def patient_blocks(patient: Evidence, figures: Mapping[str, MatplotlibFigure]) -
 
 def expectation(decision: Decision, future: xr.DataTree | None, compared: list[str]) -> list[Block]:
     """Print what the regimens are expected to do."""
-    blocks: list[Block] = [Facts([("Utility", decision.description)])]
-    if (table := by_regimen(decision)) is not None:
-        blocks.append(table)
+    utility = labelled(decision.description, decision_figure.unit_of(decision))
+    blocks: list[Block] = [Facts([("Utility", utility)])]
     if future is None:
         return [
             *blocks,

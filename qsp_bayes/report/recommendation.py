@@ -6,6 +6,7 @@ from typing import Any
 
 from qsp_bayes.decision import Decision, DecisionSensitivity
 from qsp_bayes.report.blocks import Table
+from qsp_bayes.report.decision_figure import unit_of
 from qsp_bayes.report.diagnosis import Diagnosis
 from qsp_bayes.report.formatting import count, interval, join, percent, significant
 from qsp_bayes.report.summary import Finding, Summary, sampling
@@ -53,8 +54,7 @@ def is_one_person(decision: Decision) -> bool:
 
 def with_unit(value: float, decision: Decision, digits: int = 3) -> str:
     """Print a utility with its unit, where it has one."""
-    unit = "" if decision.unit in (None, "1") else decision.unit
-    return f"{significant(value, digits)} {unit}".rstrip()
+    return f"{significant(value, digits)} {unit_of(decision)}".rstrip()
 
 
 def attains(decision: Decision) -> Finding:
