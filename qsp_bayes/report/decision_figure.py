@@ -33,6 +33,7 @@ KEY = (
     Key("expected utility", "point", INK),
 )
 PROFILE_KEY = (Key("median individual", "line", BLUE), Key("90 % of individuals", "band", BLUE))
+PATIENT_KEY = (Key("median", "line", BLUE), Key("90 % interval", "band", BLUE))
 MOST_DRAWS = 50
 OF_UTILITY = ["expected_utility", "mcse", "p_best", "expected_regret", "share_best_served"]
 
@@ -184,10 +185,12 @@ def profile_blocks(future: xr.DataTree) -> list[Block]:
             labelled("Time", str(units.get("time", ""))),
             labelled(str(output), output_unit(units, str(output))),
         )
+        one = predictions.sizes.get("subject", 0) == 1
         shown = [
             Panel(
                 str(regimen),
-                f"Predicted {output} under {regimen}: median and 90 % of individuals against time.",
+                f"Predicted {output} under {regimen}: median and {'90 % interval' if one else '90 % of individuals'} "
+                "against time.",
                 partial(draw_profile, bands=bands.sel(regimen=regimen), labels=axis, top=top),
                 SMALL,
             )
@@ -195,9 +198,9 @@ def profile_blocks(future: xr.DataTree) -> list[Block]:
         ]
         blocks.append(
             Figure(
-                f"Predicted {output} of new individuals under each regimen",
+                f"Predicted {output} of {'the patient' if one else 'new individuals'} under each regimen",
                 list(map(picture, shown)),
-                PROFILE_KEY,
+                PATIENT_KEY if one else PROFILE_KEY,
                 "small",
             )
         )

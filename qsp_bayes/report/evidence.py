@@ -11,8 +11,10 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.report.blocks import Block, Column, Figure, Image, Table, Text
-from qsp_bayes.report.formatting import alike
+from qsp_bayes.report.formatting import alike, significant
 from qsp_bayes.report.style import CSS_PIXELS_PER_INCH, embedded
+
+MANY_SIZES = 30
 
 
 @runtime_checkable
@@ -77,8 +79,21 @@ def printed(values: pd.Series) -> tuple[list[str], bool]:
     if values.dtype.kind in "iu":
         return [str(value) for value in values], True
     if values.dtype.kind == "f":
-        return alike(values.to_numpy(dtype=np.float64)), True
+        numbers = values.to_numpy(dtype=np.float64)
+        return ([significant(x) for x in numbers] if of_many_sizes(numbers) else alike(numbers)), True
     return [str(value) for value in values], False
+
+
+def of_many_sizes(numbers: np.ndarray) -> bool:
+    """Tell whether numbers are of sizes so different, as those of several units, that common decimals hide some.
+
+    Examples
+    --------
+    >>> of_many_sizes(np.array([0.6, 31.1])), of_many_sizes(np.array([0.0, 0.5, 2.0]))
+    (True, False)
+    """
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    return bool(sizes.size and sizes.max() > MANY_SIZES * sizes.min())
 
 
 def heading(name: Any) -> str:
