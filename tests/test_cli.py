@@ -144,7 +144,7 @@ def test_page_of_a_decision(folder, tmp_path, capsys):
     assert '<h1 class="recommended">No recommendation</h1>' in text
     assert f"It would put {stored.best} first" in text
     for words in (
-        "trough of Cc above 5",
+        "Trough of Cc above 5",
         "peak of Cc above 15 below 0.2",
         "all priors",
         "WT 54.6",

@@ -159,7 +159,7 @@ def limit_blocks(decision: Decision) -> list[Block]:
     return [
         Table(
             "Constraints and targets",
-            [Column("Regimen"), *(Column(str(name).capitalize(), True) for name in shown)],
+            [Column("Regimen"), *(Column(f"{str(name)[:1].upper()}{str(name)[1:]}", True) for name in shown)],
             list(zip(map(str, shown.index), *columns, strict=True)),
             marked=[position for position, label in enumerate(shown.index) if label == decision.best],
             note="Probability of each event or target, or mean of each measure, over new individuals and the "
