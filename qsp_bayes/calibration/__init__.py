@@ -14,6 +14,7 @@ from qsp_bayes.calibration.figures import priors_from
 from qsp_bayes.calibration.iiv import IIV
 from qsp_bayes.calibration.iov import IOV
 from qsp_bayes.calibration.left_out_species import LeftOutSpecies, leave_one_species_out
+from qsp_bayes.calibration.left_out_subjects import leave_one_subject_out
 from qsp_bayes.calibration.metadata import read_facts
 from qsp_bayes.calibration.prior import Prior, Source
 from qsp_bayes.calibration.prior_files import list_priors, load_priors, read_priors
@@ -40,6 +41,7 @@ __all__ = [
     "Species",
     "StudentT",
     "leave_one_species_out",
+    "leave_one_subject_out",
     "list_priors",
     "load_fit",
     "load_priors",

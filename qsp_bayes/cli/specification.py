@@ -7,11 +7,13 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import xarray as xr
 
 import qsp_bayes as qb
+from qsp_bayes.data.catalogue import read_entry
+from qsp_bayes.data.columns import RESERVED
 from qsp_bayes.data.files import data_folder
 from qsp_bayes.errors import CalibrationError, DataError
 
@@ -104,12 +106,42 @@ class Specification:
                 f"one of {', '.join(catalogue())}, or the path of a file",
                 "check the name, or list the catalogue with `qsp-bayes datasets`",
             )
+        return self.read_file(self.study)
+
+    def read_file(self, path: str) -> qb.Study:
+        """Read a file with the columns of the specification."""
         return qb.read_nonmem(
-            self.study,
+            path,
             units=self.columns,
             outputs=self.outputs,
             compartments=self.compartments,
             covariates=self.covariates,
+        )
+
+    def read_records(self, path: str) -> qb.Study:
+        """Read further records, such as those of a patient, as the study itself was read.
+
+        Of the covariates only those that the model uses are asked for.
+        """
+        used = [self.allometry["covariate"]] if self.allometry else []
+        described = self
+        carry: Literal["nocb", "locf"] = "nocb"
+        if self.study in catalogue():
+            entry = read_entry(data_folder("datasets") / f"{self.study}.toml")
+            units = {column: about.unit for column, about in entry.columns.items() if about.unit is not None}
+            outputs = entry.outputs if isinstance(entry.outputs, str) else dict(entry.outputs)
+            codes = dict(entry.compartments) if entry.compartments else None
+            described = dataclasses.replace(self, columns=units, outputs=outputs, compartments=codes)
+            carry = entry.carry
+        return qb.read_nonmem(
+            path,
+            units={
+                column: unit for column, unit in described.columns.items() if column in (*RESERVED, *used)
+            },
+            outputs=described.outputs,
+            compartments=described.compartments,
+            covariates=used,
+            carry=carry,
         )
 
     def require_same_data(self, fit: xr.DataTree, study: qb.Study) -> None:

@@ -1,68 +1,113 @@
-"""From predictions to a choice: exposure measures, utilities, and the regimen of highest expected utility."""
+"""From predictions to a choice: measures of exposure, utilities, and the regimen of highest expected utility."""
 
+from qsp_bayes.decision.attainment import Attainment, attainment
+from qsp_bayes.decision.burden import doses_per_day, dosing_cost
 from qsp_bayes.decision.choice import choose
+from qsp_bayes.decision.clinical_utility_index import ClinicalUtilityIndex
+from qsp_bayes.decision.constraint import Constraint
 from qsp_bayes.decision.decision import Decision
+from qsp_bayes.decision.decision_sensitivity import DecisionSensitivity
+from qsp_bayes.decision.desirability import larger_is_better, smaller_is_better, target_is_best
+from qsp_bayes.decision.events import cumulative_hazard, event_probability, smooth_indicator
 from qsp_bayes.decision.exposure import (
     auc,
     average,
     cmax,
     cmin,
     duration,
+    fraction_above,
     fraction_within,
     time_above,
     time_below,
     time_within,
     trough,
+    value_at,
 )
 from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.first_in_human import first_in_human
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.maximum_bias import BiasOfMaximum, bias_of_maximum
+from qsp_bayes.decision.model_average import stacking_weights
 from qsp_bayes.decision.net_benefit import NetBenefit, net_benefit
 from qsp_bayes.decision.next_cohort import NextCohort, evsi
 from qsp_bayes.decision.next_dose import NextDose
+from qsp_bayes.decision.pareto import ParetoFront, pareto
 from qsp_bayes.decision.partial_information import evppi
 from qsp_bayes.decision.patient import Patient, individualise
 from qsp_bayes.decision.perfect_information import evpi
+from qsp_bayes.decision.response import change_from_baseline, largest_decrease, largest_increase
+from qsp_bayes.decision.risk import CVaR, Mean, Quantile
 from qsp_bayes.decision.sample_information import evsi_from_likelihood, evsi_from_predictions
-from qsp_bayes.decision.simulation_error import individual_noise, standard_error
+from qsp_bayes.decision.sensitivity import decision_sensitivity
+from qsp_bayes.decision.sequential_choice import SequentialChoice, choose_until
+from qsp_bayes.decision.simulation_error import error_components, individual_noise, standard_error
+from qsp_bayes.decision.stopping_rule import StoppingRule
 from qsp_bayes.decision.utility import Utility, utility
 from qsp_bayes.decision.value_of_information import ValueOfInformation
 
 __all__ = [
+    "Attainment",
     "BiasOfMaximum",
+    "CVaR",
+    "ClinicalUtilityIndex",
+    "Constraint",
     "Decision",
+    "DecisionSensitivity",
     "FirstInHuman",
     "MabelLimit",
+    "Mean",
     "NetBenefit",
     "NextCohort",
     "NextDose",
     "NoaelLimit",
     "OccupancyLimit",
+    "ParetoFront",
     "Patient",
+    "Quantile",
+    "SequentialChoice",
+    "StoppingRule",
     "Utility",
     "ValueOfInformation",
+    "attainment",
     "auc",
     "average",
     "bias_of_maximum",
+    "change_from_baseline",
     "choose",
+    "choose_until",
     "cmax",
     "cmin",
+    "cumulative_hazard",
+    "decision_sensitivity",
+    "doses_per_day",
+    "dosing_cost",
     "duration",
+    "error_components",
+    "event_probability",
     "evpi",
     "evppi",
     "evsi",
     "evsi_from_likelihood",
     "evsi_from_predictions",
     "first_in_human",
+    "fraction_above",
     "fraction_within",
     "individual_noise",
     "individualise",
+    "larger_is_better",
+    "largest_decrease",
+    "largest_increase",
     "net_benefit",
+    "pareto",
+    "smaller_is_better",
+    "smooth_indicator",
+    "stacking_weights",
     "standard_error",
+    "target_is_best",
     "time_above",
     "time_below",
     "time_within",
     "trough",
     "utility",
+    "value_at",
 ]

@@ -36,3 +36,9 @@ class Path(ABC):
     @abstractmethod
     def value_at(self, time: float | None) -> Any:
         """Value at a time, before a dose given then; at the end where `time` is None."""
+
+    def require_unit(self, unit: str, where: str) -> None:  # noqa: B027
+        """Require the unit that a threshold is given in; a path that knows no units requires nothing.
+
+        The unit of a utility is checked before, once, whatever it is then evaluated with.
+        """

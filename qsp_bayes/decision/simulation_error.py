@@ -48,16 +48,43 @@ def standard_error(values: xr.DataArray) -> xr.DataArray:
     >>> bool(standard_error(fresh) < 0.01), round(float(standard_error(shared)), 1)
     (True, 0.1)
     """
-    of_draws = mcse(values.mean("subject"))
+    return error_components(values).to_array().sum("variable") ** 0.5
+
+
+def error_components(values: xr.DataArray) -> xr.Dataset:
+    r"""Squared Monte Carlo standard error of the mean, by what would make it smaller.
+
+    Parameters
+    ----------
+    values : DataArray
+        As for :func:`standard_error`.
+
+    Returns
+    -------
+    Dataset
+        ``draws``, :math:`\sigma_a^2 / S_\mathrm{eff}`: only more draws help. ``individuals``, :math:`\sigma_b^2 / n`:
+        only more individuals help. ``both``, :math:`\sigma_e^2 / (n S)`: either helps. Their sum is the square of
+        `standard_error`.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(1).normal(size=(4, 100, 50))
+    >>> parts = error_components(xr.DataArray(noise, dims=("chain", "draw", "subject")))
+    >>> bool(parts["both"] > parts["draws"])
+    True
+    """
+    of_draws = mcse(values.mean("subject")) ** 2
     n_subjects = values.sizes["subject"]
     if n_subjects == 1:
-        return of_draws
+        none = xr.zeros_like(of_draws)
+        return xr.Dataset({"draws": of_draws, "individuals": none, "both": none})
     n_draws = values.sizes["chain"] * values.sizes["draw"]
     by_subject = values.mean(SAMPLE)
     rest = values - values.mean("subject") - by_subject + by_subject.mean("subject")
     rest_variance = (rest**2).sum((*SAMPLE, "subject")) / ((n_draws - 1) * (n_subjects - 1))
     of_subjects = (by_subject.var("subject", ddof=1) - rest_variance / n_draws) / n_subjects
-    return np.sqrt(of_draws**2 + of_subjects.clip(min=0.0))
+    both = np.minimum(rest_variance / (n_draws * n_subjects), of_draws)
+    return xr.Dataset({"draws": of_draws - both, "individuals": of_subjects.clip(min=0.0), "both": both})
 
 
 def individual_noise(values: xr.DataArray) -> xr.DataArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.decision.quantity import Quantity
+from qsp_bayes.decision.unit_path import UnitCheck, check_units
 from qsp_bayes.errors import DecisionError
 
 DIMS = ("chain", "draw", "regimen", "subject")
@@ -29,6 +31,8 @@ class Utility:
         called for one regimen at a time, whose label is ``x["regimen"]``.
     description : str
         What reports print.
+    unit : str, optional
+        Unit of the utility, where the function cannot be followed or leaves a choice; otherwise it is found.
 
     Examples
     --------
@@ -39,6 +43,7 @@ class Utility:
 
     function: Callable[[xr.Dataset], Any]
     description: str
+    unit: str | None = None
 
     def __call__(self, future: xr.DataTree) -> xr.DataArray:
         """Utility of every simulated individual.
@@ -67,9 +72,28 @@ class Utility:
         ]
         return xr.concat(parts, dim="regimen").transpose(*DIMS)
 
+    def check_units(self, future: xr.DataTree) -> UnitCheck:
+        """Find the unit by evaluating the function with units in the place of numbers; see `check_units`.
+
+        Raises
+        ------
+        DecisionError
+            If terms of different units are added or compared, or the unit is not the one declared.
+        UnitsError
+            If a threshold is given in another unit than that of its path.
+        """
+        predictions = predictions_of(future)
+        simulated = json.loads(future.attrs.get("qsp_bayes", "{}"))
+        time_unit = simulated.get("units", {}).get("time")
+        if "time" in predictions.coords:
+            time_unit = predictions["time"].attrs.get("units", time_unit)
+        return check_units(self.function, predictions, time_unit, self.unit)
+
     def of_one_regimen(self, predictions: xr.Dataset) -> xr.DataArray:
         """Evaluate the function and refuse what is not one finite number for each individual."""
         values = self.function(predictions)
+        if isinstance(values, Quantity):  # the unit of another utility, which this one is part of, is sought
+            return values  # type: ignore[return-value]
         if not isinstance(values, xr.DataArray) or set(values.dims) != set(DIMS):
             received = (
                 f"dimensions {values.dims}" if isinstance(values, xr.DataArray) else type(values).__name__
@@ -82,6 +106,7 @@ class Utility:
                 f"one value for each individual; it returned {received}.{hint}"
             )
         values = values.astype(float).drop_vars([name for name in values.coords if name not in DIMS])
+        values = values.drop_attrs(deep=False)  # xarray hands on the unit of whatever stood first
         wrong = np.argwhere(~np.isfinite(values.to_numpy()))
         if len(wrong):
             first = values[tuple(wrong[0])]
@@ -94,8 +119,14 @@ class Utility:
         return values.rename("utility")
 
 
-def utility(function: Callable[[xr.Dataset], Any], description: str | None = None) -> Utility:
+def utility(
+    function: Callable[[xr.Dataset], Any], description: str | None = None, *, unit: str | None = None
+) -> Utility:
     """Make a utility of a function.
+
+    Its unit is found and checked where it is built of measures of exposure and response, arithmetic and ``np.exp``,
+    ``np.log``, ``np.sqrt``, ``np.tanh``: hours are not added to mg*h/L. A plain number weights anything; one that
+    divides may be a reference value (``np.log(auc(x["Cc"]) / 400)``). See `Quantity` for the rules.
 
     Parameters
     ----------
@@ -105,6 +136,8 @@ def utility(function: Callable[[xr.Dataset], Any], description: str | None = Non
     description : str, optional
         What reports print; by default the first line of the function's docstring, or the expression of a
         lambda.
+    unit : str, optional
+        Declares the unit where it cannot be found, or where a number that divides leaves it open.
 
     Returns
     -------
@@ -121,7 +154,7 @@ def utility(function: Callable[[xr.Dataset], Any], description: str | None = Non
         raise DecisionError(
             f"A utility is made of a function of the predictions; received {type(function).__name__}."
         )
-    return Utility(function, description or describe(function))
+    return Utility(function, description or describe(function), unit)
 
 
 def describe(function: Callable[..., Any]) -> str:
@@ -134,16 +167,39 @@ def describe(function: Callable[..., Any]) -> str:
     >>> describe(benefit)
     'Hours within the window.'
     """
+    stated = getattr(function, "description", None)
+    if isinstance(stated, str):
+        return stated
     documentation = inspect.getdoc(function)
     name = getattr(function, "__name__", type(function).__name__)
     if name != "<lambda>":
         return documentation.splitlines()[0] if documentation else name
+    return expression_of(function) or "user-defined function"
+
+
+def expression_of(function: Callable[..., Any]) -> str | None:
+    """Expression of a lambda as it stands in its file or cell; None where that cannot be read."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # typed at a bare prompt, or a fragment of a larger expression
-        return "user-defined function"
-    expressions = [ast.unparse(node.body) for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
-    return expressions[0] if len(expressions) == 1 else "user-defined function"
+        tree = ast.parse("".join(inspect.findsource(code)[0]))
+    except (OSError, SyntaxError):  # typed at a bare prompt
+        return None
+    # Several lambdas may stand on a line: the columns of the compiled code tell which one this is.
+    spans = [span for span in code.co_positions() if None not in span]
+    starts = [(line, column) for line, end, column, last in spans if (line, column) != (end, last)]
+    if not starts:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and first_position(node.body) == min(starts):
+            return ast.unparse(node.body)
+    return None
+
+
+def first_position(node: ast.expr) -> tuple[int, int]:
+    """Line and column where an expression begins."""
+    return node.lineno, node.col_offset
 
 
 def predictions_of(future: xr.DataTree) -> xr.Dataset:

@@ -33,7 +33,9 @@ KEY = (
     Key("expected utility", "point", INK),
 )
 PROFILE_KEY = (Key("median individual", "line", BLUE), Key("90 % of individuals", "band", BLUE))
+PATIENT_KEY = (Key("median", "line", BLUE), Key("90 % interval", "band", BLUE))
 MOST_DRAWS = 50
+OF_UTILITY = ["expected_utility", "mcse", "p_best", "expected_regret", "share_best_served"]
 
 
 def plot_decision(decision: Decision) -> NotebookFigure:
@@ -47,7 +49,13 @@ def plot_decision(decision: Decision) -> NotebookFigure:
     -------
     matplotlib.figure.Figure
     """
-    return arrange([panel(decision)], 1, KEY)
+    return arrange([panel(decision)], 1, key_of(decision))
+
+
+def key_of(decision: Decision) -> tuple[Key, ...]:
+    """Give the legend: regimens that a constraint rules out are grey, where there are any."""
+    ruled_out = len(decision.admissible) < len(decision.table)
+    return (*KEY, Key("not admissible", "band", GREY)) if ruled_out else KEY
 
 
 def panel(decision: Decision) -> Panel:
@@ -59,11 +67,11 @@ def panel(decision: Decision) -> Panel:
 
 def draw_utilities(axes: Axes, decision: Decision) -> None:
     """Draw one violin for each regimen, with its expected utility and 90 % interval."""
-    table = decision.table
+    table, admissible = decision.table, decision.admissible
     utility = decision.utility.stack(sample=SAMPLE).transpose("regimen", "sample").values
     place = np.arange(len(table))[::-1]
     for position, label, draws in zip(place, table.index, utility, strict=True):
-        colour = ORANGE if label == decision.best else BLUE
+        colour = ORANGE if label == decision.best else BLUE if label in admissible else GREY
         if np.ptp(draws) > 0:
             violin: Any = axes.violinplot(
                 [draws], [position], orientation="horizontal", widths=0.8, showextrema=False
@@ -71,12 +79,21 @@ def draw_utilities(axes: Axes, decision: Decision) -> None:
             for body in violin["bodies"]:
                 body.set(facecolor=colour, alpha=0.3, linewidth=0)
         axes.plot(np.quantile(draws, (0.05, 0.95)), [position, position], color=colour)
+    functional = decision.metadata.get("individuals", "mean")
+    axis = "Mean utility over individuals"
+    if functional != "mean":
+        axis = f"Utility, {functional} over individuals"
     axes.plot(table["expected_utility"], place, "o", color=INK)
     axes.set_yticks(place, [str(label) for label in table.index])
-    axes.set(xlabel="Mean utility over individuals", ylim=(-0.7, len(table) - 0.3))
+    axes.set(xlabel=labelled(axis, unit_of(decision)), ylim=(-0.7, len(table) - 0.3))
     axes.tick_params(axis="y", length=0, labelsize=8)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=GREY, alpha=0.2, linewidth=0.6)
+
+
+def unit_of(decision: Decision) -> str:
+    """Unit of the utility, for axes and headings: empty for a pure number, and where it is not known."""
+    return "" if decision.unit in (None, "1") else str(decision.unit)
 
 
 def section(decision: Decision | None, future: xr.DataTree | None) -> Section:
@@ -96,7 +113,7 @@ def decision_blocks(decision: Decision) -> list[Block]:
     table = decision.table
     return [
         Text(decision.summary(), "caution" if decision.cautions else "good"),
-        Facts([("Utility", decision.description)]),
+        Facts([("Utility", labelled(decision.description, unit_of(decision)))]),
         Table(
             "Candidate regimens",
             [Column("Regimen"), *(Column(title, True) for title in
@@ -120,13 +137,36 @@ def decision_blocks(decision: Decision) -> list[Block]:
             "of the population. Share best served: individuals whom the regimen serves better than any "
             "other candidate.",
         ),
+        *limit_blocks(decision),
         Figure(
             "Mean utility over individuals: its distribution over the uncertainty of the population, "
             "with 90 % intervals",
             [picture(panel(decision))],
-            KEY,
+            key_of(decision),
         ),
     ]  # fmt: skip
+
+
+def limit_blocks(decision: Decision) -> list[Block]:
+    """Print what constraints and targets say of each regimen, where there are any."""
+    shown = decision.shown.drop(columns=decision.shown.columns.intersection(OF_UTILITY))
+    if not len(shown.columns):
+        return []
+    columns = [
+        ["yes" if value else "no" for value in shown[name]] if name == "admissible" else alike(shown[name])
+        for name in shown
+    ]
+    return [
+        Table(
+            "Constraints and targets",
+            [Column("Regimen"), *(Column(f"{str(name)[:1].upper()}{str(name)[1:]}", True) for name in shown)],
+            list(zip(map(str, shown.index), *columns, strict=True)),
+            marked=[position for position, label in enumerate(shown.index) if label == decision.best],
+            note="Probability of each event or target, or mean of each measure, over new individuals and the "
+            "posterior of the population. The choice, P(best), regret and the share best served are among the "
+            "admissible regimens.",
+        )
+    ]
 
 
 def profile_blocks(future: xr.DataTree) -> list[Block]:
@@ -145,10 +185,12 @@ def profile_blocks(future: xr.DataTree) -> list[Block]:
             labelled("Time", str(units.get("time", ""))),
             labelled(str(output), output_unit(units, str(output))),
         )
+        one = predictions.sizes.get("subject", 0) == 1
         shown = [
             Panel(
                 str(regimen),
-                f"Predicted {output} under {regimen}: median and 90 % of individuals against time.",
+                f"Predicted {output} under {regimen}: median and {'90 % interval' if one else '90 % of individuals'} "
+                "against time.",
                 partial(draw_profile, bands=bands.sel(regimen=regimen), labels=axis, top=top),
                 SMALL,
             )
@@ -156,9 +198,9 @@ def profile_blocks(future: xr.DataTree) -> list[Block]:
         ]
         blocks.append(
             Figure(
-                f"Predicted {output} of new individuals under each regimen",
+                f"Predicted {output} of {'the patient' if one else 'new individuals'} under each regimen",
                 list(map(picture, shown)),
-                PROFILE_KEY,
+                PATIENT_KEY if one else PROFILE_KEY,
                 "small",
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from qsp_bayes.report import (
 )
 from qsp_bayes.report.blocks import Facts, Section, Text
 from qsp_bayes.report.contents import metadata, outputs
-from qsp_bayes.report.summary import summarise
+from qsp_bayes.report.summary import Summary, summarise
 
 
 def report(
@@ -80,14 +81,19 @@ def report(
         cross_validation.section(fit, left_out),
         reproducibility(fit),
     ]
-    page = environment().get_template("template.html.jinja").render(
-        summary=summarise(fit, decision, verdict, parameters.parameters(fit), compared),
-        sections=sections,
-        date=f"{datetime.now(UTC):%d %B %Y}",
-        version=metadata(fit).get("versions", {}).get("qsp_bayes", ""),
-    )  # fmt: skip
+    summary = summarise(fit, decision, verdict, parameters.parameters(fit), compared)
+    return publish(summary, sections, metadata(fit).get("versions", {}).get("qsp_bayes", ""), Path(to))
+
+
+def publish(summary: Summary, sections: Sequence[Section], version: str, path: Path) -> Path:
+    """Print a head and sections as one file."""
+    page = (
+        environment()
+        .get_template("template.html.jinja")
+        .render(summary=summary, sections=sections, date=f"{datetime.now(UTC):%d %B %Y}", version=version)
+    )
     # A number and its percent sign stay on one line.
-    return write(page.replace(" %", "\N{NO-BREAK SPACE}%"), Path(to))
+    return write(page.replace(" %", "\N{NO-BREAK SPACE}%"), path)
 
 
 def environment() -> jinja2.Environment:

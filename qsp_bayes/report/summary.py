@@ -30,12 +30,27 @@ class Finding:
 
 @dataclass(frozen=True)
 class Summary:
-    """The head of the report."""
+    """The head of a page.
+
+    Attributes
+    ----------
+    title, subtitle : str
+    findings : sequence of Finding
+    estimates : Table or None
+        The one table that stands beside the findings.
+    kicker : str
+        What kind of page it is, in small print above the title.
+    document : str
+        Name of the document, where its title is too short to stand in a list of files: the title is then the answer
+        itself, and printed large.
+    """
 
     title: str
     subtitle: str
     findings: Sequence[Finding]
-    estimates: Table
+    estimates: Table | None
+    kicker: str = "Bayesian quantitative systems pharmacology report"
+    document: str = ""
 
 
 def summarise(

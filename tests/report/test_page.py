@@ -1,11 +1,11 @@
 import base64
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 import xarray as xr
 from fabricated import make_decision, make_fit, make_future
+from parsed_page import HOSTILE, Page
 
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.report import report
@@ -16,27 +16,6 @@ SECTIONS = (
     "Sampling diagnostics",
     "Individual fits", "Goodness of fit", "Visual predictive check", "Cross-validation", "Reproducibility",
 )  # fmt: skip
-HOSTILE = '<script>alert("x")</script>$x_$<img src=x onerror=alert(1)>'
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, headings, and visible text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text, self.tag = [], [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tag = tag
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if self.tag != "style":
-            self.text.append(data)
-
-    def all(self, tag):
-        return [attrs for found, attrs in self.tags if found == tag]
 
 
 @pytest.fixture(scope="module")
