@@ -85,3 +85,16 @@ def residuals(
         output: Residual.compile(calibration, output, population, key)
         for output, key in zip(outputs, keys, strict=True)
     }
+
+
+def add_residual(
+    calibration: Calibration, output: str, predictions: np.ndarray, population: xr.Dataset, random_seed: int
+) -> np.ndarray:
+    """Draw observations around the predictions of an output, (draw, regimen, observation)."""
+    residual = Residual.compile(calibration, output, population, random_seed)
+    return np.stack(
+        [
+            [residual(values, draw, (regimen, 0)) for regimen, values in enumerate(by_regimen)]
+            for draw, by_regimen in enumerate(predictions)
+        ]
+    )

@@ -15,9 +15,10 @@ from qsp_bayes.calibration.checks import require_known
 from qsp_bayes.calibration.dosing import check_names, with_facts
 from qsp_bayes.calibration.measures import Measure, Measures
 from qsp_bayes.calibration.metadata import as_attribute, check_fit, read_facts, versions
-from qsp_bayes.calibration.plan import check_plans
+from qsp_bayes.calibration.new_individuals import new_individuals
+from qsp_bayes.calibration.plan import check_plans, plan
 from qsp_bayes.calibration.predictor import Predictor
-from qsp_bayes.calibration.residual import residuals
+from qsp_bayes.calibration.residual import add_residual, residuals
 from qsp_bayes.calibration.stream import Paths, Stream
 from qsp_bayes.calibration.virtual_patients import VirtualPatients, virtual_patients
 from qsp_bayes.data.regimen import Regimen
@@ -27,6 +28,8 @@ from qsp_bayes.ode.threads import usable_cores
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
+
+__all__ = ["add_residual", "check_fit", "new_individuals", "plan", "predict", "simulate"]
 
 DIMS = ("chain", "draw", "regimen", "subject", "time")
 

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
-from qsp_bayes.calibration.design import Design
 from qsp_bayes.calibration.dosing import covariates_of
-from qsp_bayes.calibration.fit import population_names, thin
+from qsp_bayes.calibration.fit import thin
 from qsp_bayes.calibration.metadata import check_fit, read_facts
+from qsp_bayes.calibration.new_individuals import new_individuals
 from qsp_bayes.calibration.plan import plan
-from qsp_bayes.calibration.sampler import quiet_pymc
 from qsp_bayes.calibration.statistic import Statistic
-from qsp_bayes.calibration.variables import Variables
 from qsp_bayes.calibration.variance_split import split_table
 from qsp_bayes.calibration.weights import Weights, match, resample
 from qsp_bayes.data.regimen import Regimen
@@ -323,14 +320,18 @@ def virtual_patients(
     system = calibration.system
     population = thin(fit["posterior"].to_dataset(), DRAWS if draws is None else draws)
     seed = int(np.random.SeedSequence(random_seed).generate_state(1)[0])
-    parameters = new_individuals(calibration, population, subjects, seed)
+    # A design needs records: a dose of nothing, and an observation.
+    compartment, (route, *_) = next(iter(system.doses.items()))
+    nothing = Regimen(0, unit=system.states[route.state], into=compartment)
+    study = plan(calibration, nothing, subjects, np.zeros(1), [next(iter(calibration.error))])
+    parameters = new_individuals(calibration, population, study, seed)
     coords = {dim: population[dim].to_numpy() for dim in SAMPLE} | {"subject": list(subjects.labels)}
     return VirtualPatients(
         xr.Dataset(
             {
                 name: (
-                    (*SAMPLE, "subject")[: values.ndim],
-                    values,
+                    (*SAMPLE, "subject")[: values.ndim + 1],
+                    values.reshape(population.sizes["chain"], population.sizes["draw"], *values.shape[1:]),
                     {"units": system.parameters[name], "scale": system.scales[name]},
                 )
                 for name, values in parameters.items()
@@ -345,33 +346,3 @@ def virtual_patients(
             "fit_seed": facts.get("random_seed"),
         },
     )
-
-
-def new_individuals(
-    calibration: Calibration, population: xr.Dataset, subjects: Subjects, random_seed: int
-) -> dict[str, np.ndarray]:
-    """Draw new individuals for draws of the population.
-
-    Returns
-    -------
-    dict of str to array
-        Individual parameters, (chain, draw, subject), or (chain, draw) where individuals do not differ.
-    """
-    # A model needs records: a dose of nothing, and an observation.
-    compartment = next(iter(calibration.system.doses))
-    output = next(iter(calibration.error))
-    nothing = Regimen(
-        0, unit=calibration.system.states[calibration.system.doses[compartment][0].state], into=compartment
-    )
-    study = plan(calibration, nothing, subjects, np.zeros(1), [output])
-    with pm.Model(coords=study.coords) as model, quiet_pymc():
-        design = Design(study, study.as_pymc_data(), Variables(calibration.priors, calibration.fix))
-        terms = calibration.individual_parameters(design)
-        drawn = pm.sample_posterior_predictive(
-            population[population_names(model)],
-            var_names=list(terms),
-            random_seed=random_seed,
-            progressbar=False,
-        )["posterior_predictive"]
-    # A planned study has one occasion for each subject: a value by occasion is a value by subject.
-    return {name: drawn[name].transpose("chain", "draw", ...).to_numpy() for name in terms}
