@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,9 @@ def new_individuals(
     dict of str to array
         Individual parameters, (draw, subject), or (draw,) where individuals do not differ; chains one after another.
     """
-    with pm.Model(coords=study.coords) as model, quiet_pymc():
+    with pm.Model(coords=study.coords) as model, quiet_pymc(), warnings.catch_warnings():
+        # A few draws of several chains are no mistake here.
+        warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
         design = Design(study, study.as_pymc_data(), Variables(calibration.priors, calibration.fix))
         terms = calibration.individual_parameters(design)
         drawn = pm.sample_posterior_predictive(

@@ -24,6 +24,7 @@ from qsp_bayes.calibration.virtual_patients import VirtualPatients, virtual_pati
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.subjects import Subjects
+from qsp_bayes.ode.solvers import CVODES
 from qsp_bayes.ode.threads import usable_cores
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ def simulate(
         patients.parameters_by_draw(change),
         residuals(calibration, outputs, population, seeds.tolist()) if residual else {},
     )
-    stream = Stream(solver.blocks, solver.prepare, usable_cores(), progressbar)
+    # CVODES runs in Python: its solves would wait for each other.
+    cores = 1 if isinstance(calibration.solver, CVODES) else usable_cores()
+    stream = Stream(solver.blocks, solver.prepare, cores, progressbar)
     group = store(solver, stream) if kept is None else reduce(solver, stream, kept)
     result = xr.DataTree.from_dict(
         {
