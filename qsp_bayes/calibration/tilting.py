@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linprog, minimize
+from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 CLOSE = 1e-9
@@ -87,20 +87,6 @@ def tilt(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     ):  # the function is flat to rounding where its gradient is 1e-8: Newton's steps need it no more
         multipliers = multipliers - np.linalg.lstsq(hessian(multipliers), gradient(multipliers))[0]
     weights = softmax(g @ multipliers)
-    if np.abs(weights @ g).max() > CLOSE or not attainable(g, weights):
+    if not np.abs(weights @ g).max() <= CLOSE:
         raise Unattainable(None)
     return weights
-
-
-def attainable(g: np.ndarray, weights: np.ndarray) -> bool:
-    """Tell whether zero is a mean of points under positive weights, where those found are all but concentrated."""
-    if 1 / (weights**2).sum() > 2 * g.shape[1] + 2:
-        return True
-    least = np.full(len(g), 1e-9 / len(g))
-    answer = linprog(
-        np.zeros(len(g)),
-        A_eq=np.vstack([g.T, np.ones(len(g))]),
-        b_eq=np.append(np.zeros(g.shape[1]), 1.0),
-        bounds=np.column_stack([least, np.full(len(g), 1.0)]),
-    )
-    return bool(answer.status == 0)
