@@ -44,23 +44,18 @@ class Predictor:
     """The compiled solution of a system, for one design after another.
 
     The compiled function itself is called, not the PyTensor function around it, whose storage belongs to one thread at
-    a time: `__call__` may run in several threads at once, `records` in one.
+    a time.
 
     Attributes
     ----------
-    model : pymc.Model
-        Holds the records of the design.
-    outputs : tuple of str
     function : callable
         Takes the parameters in order, then the records.
-    held : tuple
-        Shared variables of the records, in the order of the function.
+    held : mapping of str to str
+        Names of the records, or dims, that the function takes, in order, and their types.
     """
 
-    model: pm.Model
-    outputs: tuple[str, ...]
     function: Any
-    held: tuple[Any, ...]
+    held: Mapping[str, str]
 
     @classmethod
     def compile(
@@ -80,7 +75,7 @@ class Predictor:
             name: pt.dscalar(name) if values.ndim == 1 else pt.dvector(name)
             for name, values in parameters.items()
         }
-        with pm.Model(coords=study.coords) as model:
+        with pm.Model(coords=study.coords):
             design = Design(study, study.as_pymc_data(), Variables({}, {}))
             covariates, levels = design.inputs(calibration.system)
             path = calibration.system.solve(
@@ -92,14 +87,14 @@ class Predictor:
                 mode=Mode(linker=UnlockedLinker(), optimizer=get_mode("NUMBA").optimizer),
                 on_unused_input="ignore",
             )
-        held = tuple(container.storage for container in graph.input_storage[len(inputs) :])
-        return cls(model, study.outputs, graph.vm.jit_fn, held)
+        shared = graph.maker.fgraph.inputs[len(inputs) :]
+        return cls(graph.vm.jit_fn, {variable.name: variable.type.dtype for variable in shared})
 
-    def records(self, study: Study) -> tuple[Any, ...]:
-        """Give the records of a design with the same subjects or others, as `__call__` takes them."""
-        with self.model:
-            pm.set_data(study.data_arrays(), coords=study.coords)
-            return tuple(np.array(storage[0]) for storage in self.held)
+    def records(self, study: Study) -> tuple[np.ndarray, ...]:
+        """Give the records of a design, of these subjects or others, as `__call__` takes them."""
+        values: dict[str, Any] = {dim: len(labels) for dim, labels in study.coords.items()}
+        values |= study.data_arrays()
+        return tuple(np.array(values[name], dtype) for name, dtype in self.held.items())
 
     def __call__(self, records: Sequence[Any], parameters: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
         """Predict one draw: an array by observation for each output.

@@ -69,14 +69,15 @@ class Stream:
         """Solve several blocks at once, each in a thread."""
         stop = Event()
         waiting: deque[tuple[Block, Future[Paths]]] = deque()
-        with threads(1), ThreadPoolExecutor(self.at_once) as pool:
+        at_once = self.at_once
+        with threads(1), ThreadPoolExecutor(at_once) as pool:
             try:
                 for number, block in enumerate(self.blocks):
                     task = self.prepare(block)
                     waiting.append((block, pool.submit(task, stop)))
                     if number == 0:  # compiles; whoever looks at it may find that nothing else is needed
                         waiting[0][1].result()
-                    if number == 0 or len(waiting) > self.at_once:
+                    if number == 0 or len(waiting) > at_once:
                         yield first(waiting)
                 while waiting:
                     yield first(waiting)
