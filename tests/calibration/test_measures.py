@@ -1,7 +1,9 @@
 """Measures kept of a simulation are those of its stored paths, whatever the blocks, threads and interruptions."""
 
 import functools
+import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from qsp_bayes.calibration import block_solver, load_fit, save_fit
 from qsp_bayes.calibration import simulate as simulate_module
 from qsp_bayes.calibration.blocks import Blocks
+from qsp_bayes.calibration.predictor import Predictor
 from qsp_bayes.calibration.stream import Stream
 from qsp_bayes.data import Regimen, Subjects
 from qsp_bayes.decision import auc, choose, cmax, time_above, time_within, utility
@@ -367,3 +370,40 @@ def test_a_utility_sees_no_name_twice(stored):
 def test_no_regimen_is_refused(posterior):
     with pytest.raises(CalibrationError, match="no regimen to simulate"):
         simulated(posterior, regimens={})
+
+
+def test_a_solve_lets_other_threads_run():
+    """While one thread solves, this one must get to look at the clock."""
+    subjects = people(2000)
+    patients = CALIBRATION.virtual_patients(fit(CALIBRATION, 4), subjects, draws=4)
+    study = simulate_module.plan(CALIBRATION, Regimen(100), subjects, TIMES, ["Cc"])
+    parameters = patients.parameters_by_draw()
+    predictor = Predictor.compile(CALIBRATION, study, parameters)
+    records, row = predictor.records(study), [values[0] for values in parameters.values()]
+    predictor(records, row)  # compiles
+    starts, looks = [], []
+
+    def solve():
+        for _ in range(20):
+            starts.append(time.perf_counter())
+            predictor(records, row)
+
+    def seconds():
+        start = time.perf_counter()
+        predictor(records, row)
+        return time.perf_counter() - start
+
+    least = min(seconds() for _ in range(10))  # what a solve takes alone
+
+    # The thread that solves does not wait long for Python's lock before it begins.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        solving = threading.Thread(target=solve)
+        solving.start()
+        while solving.is_alive():
+            looks.append(time.perf_counter())
+    finally:
+        sys.setswitchinterval(interval)
+    early = [(start + 0.1 * least, start + 0.8 * least) for start in starts]
+    assert sum(any(begin < look < end for look in looks) for begin, end in early) >= 3
