@@ -52,6 +52,28 @@ class VirtualPatients:
         Where they come from, in words.
     facts : mapping
         Seeds, and the checksum of the study they were learned from.
+
+    References
+    ----------
+    Allen RJ, Rieger TR, Musante CJ (2016) CPT Pharmacometrics Syst Pharmacol 5:140-146. Rieger TR et al. (2018) Prog
+    Biophys Mol Biol 139:15-22.
+
+    Examples
+    --------
+    Patients of known clearances; `Calibration.virtual_patients` draws them from a fit.
+
+    >>> rng = np.random.default_rng(1)
+    >>> clearance = rng.lognormal(rng.normal(1.0, 0.1, (2, 100, 1)), 0.3, (2, 100, 200))
+    >>> coords = {"chain": [0, 1], "draw": range(100), "subject": [f"new {i}" for i in range(1, 201)]}
+    >>> CL = xr.DataArray(clearance, coords, attrs={"units": "L/h", "scale": "log"})
+    >>> nothing = xr.Dataset(coords={"subject": coords["subject"]})
+    >>> patients = VirtualPatients(xr.Dataset({"CL": CL}), nothing, "made by hand")
+    >>> patients.table.loc["CL", ["spread", "share_uncertain"]].astype(float).round(1).to_dict()
+    {'spread': 0.3, 'share_uncertain': 0.1}
+    >>> weights = patients.match([Statistic("CL", mean=3.0, sd=0.9)])
+    >>> chosen = patients.select(weights, 50, random_seed=1)
+    >>> round(float(chosen.parameters["CL"].mean()), 1), chosen.labels[-1]
+    (3.0, 'patient 50')
     """
 
     parameters: xr.Dataset
