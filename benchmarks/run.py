@@ -20,6 +20,7 @@ ROWS = {
     "six_subjects": "the posterior of a TMDD model, beside Stan",
     "growth": "compiling, solving and differentiating with 5 to 100 states",
     "michaelis_menten_posterior": "posteriordb's Michaelis-Menten posterior, beside Stan's rk45",
+    "decision_throughput": "wall time and memory of choosing among 20 regimens in 500 subjects",
     "scaling": "time per gradient and memory from 12 to 1200 subjects",
 }
 RESULTS = Path(__file__).parent / "results.json"

@@ -20,8 +20,11 @@ from qsp_bayes.calibration.prior import Prior, Source
 from qsp_bayes.calibration.prior_files import list_priors, load_priors, read_priors
 from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.calibration.species import Species
+from qsp_bayes.calibration.statistic import Statistic
 from qsp_bayes.calibration.store import load_fit, save_fit
 from qsp_bayes.calibration.typical import typical_values
+from qsp_bayes.calibration.virtual_patients import VirtualPatients
+from qsp_bayes.calibration.weights import Weights
 
 __all__ = [
     "IIV",
@@ -39,7 +42,10 @@ __all__ = [
     "Proportional",
     "Source",
     "Species",
+    "Statistic",
     "StudentT",
+    "VirtualPatients",
+    "Weights",
     "leave_one_species_out",
     "leave_one_subject_out",
     "list_priors",

@@ -15,6 +15,7 @@ from qsp_bayes.calibration.censored import Censored
 from qsp_bayes.calibration.checks import check_calibration, check_fixed, check_study, require_known
 from qsp_bayes.calibration.design import Design, Term
 from qsp_bayes.calibration.fit import fit
+from qsp_bayes.calibration.measures import Measure
 from qsp_bayes.calibration.predictions import require_positive
 from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.calibration.resolve import Resolver
@@ -22,6 +23,7 @@ from qsp_bayes.calibration.scales import SCALES
 from qsp_bayes.calibration.simulate import simulate
 from qsp_bayes.calibration.unknowable import warn_of_unknowable
 from qsp_bayes.calibration.variables import Variables, require_priors
+from qsp_bayes.calibration.virtual_patients import VirtualPatients, virtual_patients
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.subjects import Subjects
@@ -258,67 +260,124 @@ class Calibration:
                 progressbar=progressbar,
             )
 
+    def virtual_patients(
+        self, fit: xr.DataTree, subjects: Subjects, *, draws: int = 200, random_seed: int = 0
+    ) -> VirtualPatients:
+        """Draw individuals from the posterior, with parameters of their own.
+
+        For each of `draws` posterior draws of the population, random effects are drawn for every subject. `simulate`
+        with the same subjects, draws and seed simulates these very individuals.
+
+        Parameters
+        ----------
+        fit : xarray.DataTree
+            From `fit`.
+        subjects : Subjects
+            The individuals' covariates: from `new_subjects`, which draws rows of a study or, by `distribution`, from
+            stated distributions.
+        draws : int
+            Posterior draws to use, taken evenly from all chains.
+        random_seed : int
+
+        Returns
+        -------
+        VirtualPatients
+
+        Raises
+        ------
+        CalibrationError
+            If the fit is not of this calibration, or covariates are missing.
+
+        References
+        ----------
+        Allen RJ, Rieger TR, Musante CJ (2016) CPT Pharmacometrics Syst Pharmacol 5:140-146 (virtual populations).
+        """
+        return virtual_patients(self, fit, subjects, draws=draws, random_seed=random_seed)
+
     def simulate(
         self,
         fit: xr.DataTree,
         regimens: Mapping[str, Regimen] | Regimen,
-        subjects: Subjects,
+        subjects: Subjects | VirtualPatients,
         times: Iterable[float],
         *,
-        draws: int = 200,
+        draws: int | None = None,
         outputs: Sequence[str] | None = None,
         residual: bool = False,
         change: Mapping[str, Callable[[Any], Any]] | None = None,
+        measures: Mapping[str, Measure] | Measure | None = None,
         random_seed: int = 0,
+        progressbar: bool = False,
     ) -> xr.DataTree:
         """Predict new individuals under regimens, with the uncertainty of the population.
 
         For each of `draws` posterior draws of the population, random effects of new individuals are drawn; the same
-        individuals receive every regimen. A nonlinear system is solved by all usable cores.
+        individuals receive every regimen. All usable cores solve; the result does not depend on their number.
 
         Parameters
         ----------
         fit : xarray.DataTree
             From `fit`.
         regimens : mapping of str to Regimen
-        subjects : Subjects
-            The new individuals' covariates.
+        subjects : Subjects or VirtualPatients
+            The new individuals' covariates, or individuals that were drawn before.
         times : iterable of float
             In the unit of time of the system.
-        draws : int
-            Posterior draws to use, taken evenly from all chains.
+        draws : int, optional
+            Posterior draws to use, taken evenly from all chains; 200 where left out. Virtual patients bring their own.
         outputs : sequence of str, optional
             What to predict; where left out, all outputs of the system, or with `residual` those with an error model.
         residual : bool
             Whether to add residual error: observations rather than true concentrations.
         change : mapping of str to callable, optional
             What-if: ``{"CL": lambda CL: 0.5 * CL}`` changes the individual parameters, on the same draws.
+        measures : mapping of str to callable, or callable, optional
+            What to keep of the paths, instead of the paths themselves: ``{"benefit": lambda x: time_within(x["Cc"], 10,
+            20)}``. A function, or a `Utility`, that is given without a name is called ``utility``. Each sees some draws
+            of all subjects under one regimen, as a utility does: ``x["Cc"]`` with dims (chain, draw, regimen, subject,
+            time), ``x["n_doses"]``, ``x["amount_given"]`` and the covariates. It returns a DataArray without ``time``,
+            in which every individual is measured for itself. A boolean becomes 0 or 1.
         random_seed : int
+        progressbar : bool
 
         Returns
         -------
         xarray.DataTree
-            Group ``predictions``: each output with dims (chain, draw, regimen, subject, time). Group ``constant_data``:
-            the covariates of the subjects.
+            Group ``predictions``: each output with dims (chain, draw, regimen, subject, time); or, with `measures`, the
+            group ``measures``: each measure with dims (chain, draw, regimen, subject). Group ``dosing``: ``n_doses``
+            (regimen) and ``amount_given`` (regimen, subject) from the first of the times, included, to the last,
+            excluded. Group ``constant_data``: the covariates of the subjects.
 
         Raises
         ------
         CalibrationError
-            If the fit is not of this calibration, or the parts do not fit together.
+            If the fit is not of this calibration, or the parts do not fit together; before the long work where a
+            measure returns other than one finite number for each individual of the first block.
+
+        Notes
+        -----
+        Paths are solved block by block: some draws of one chain under one regimen, at most 2 million values (16 MiB),
+        and where the paths of one draw are more, one draw of some subjects. With measures a block is given up as soon
+        as it is measured, and no more than one for each core, and two, are there at a time. What grows with the numbers
+        of draws, subjects and regimens is then the result and the individual parameters alone: 8 bytes for each draw,
+        subject, and either regimen and measure, or parameter. Measures are called in the thread that calls `simulate`.
+
+        Interrupting (Ctrl-C) ends the simulation and returns nothing: a part of it would pass for the whole.
         """
-        with threads(usable_cores()):
-            return simulate(
-                self,
-                fit,
-                {"regimen": regimens} if isinstance(regimens, Regimen) else dict(regimens),
-                subjects,
-                np.asarray(list(times), dtype=float),
-                draws=draws,
-                outputs=outputs,
-                residual=residual,
-                change=dict(change or {}),
-                random_seed=random_seed,
-            )
+        return simulate(
+            self,
+            fit,
+            {"regimen": regimens} if isinstance(regimens, Regimen) else dict(regimens),
+            subjects,
+            np.asarray(list(times), dtype=float),
+            draws=draws,
+            outputs=outputs,
+            residual=residual,
+            change=dict(change or {}),
+            measures=measures,
+            random_seed=random_seed,
+            progressbar=progressbar,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Describe individuals, errors and fixed values as plain values, for metadata."""

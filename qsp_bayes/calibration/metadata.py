@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -63,3 +64,19 @@ def read_facts(result: xr.DataTree) -> dict[str, Any]:
             "This DataTree carries no qsp_bayes facts: pass the result of Calibration.fit or simulate."
         )
     return json.loads(result.attrs[ATTRIBUTE])
+
+
+def check_fit(calibration: Calibration, facts: Mapping[str, Any]) -> None:
+    """Require that the fit was made by an equal calibration."""
+    for key, now in {
+        "system": calibration.system.describe()["equations"],
+        "individual": calibration.describe()["individual"],
+        "error": calibration.describe()["error"],
+        "fixed": calibration.describe()["fixed"],
+    }.items():
+        then = facts["system"]["equations"] if key == "system" else facts["calibration"][key]
+        if then != now:
+            raise CalibrationError(
+                f"The fit was made by another calibration: its {key} was {then}, now it is {now}. "
+                "Simulate with the calibration that made the fit."
+            )

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
-import pytensor
-import pytensor.tensor as pt
 import xarray as xr
-from pymc.pytensorf import compile
 
-from qsp_bayes.calibration.checks import check_covariates, check_doses, check_inputs, require_known
-from qsp_bayes.calibration.design import Design
-from qsp_bayes.calibration.fit import population_names, thin
-from qsp_bayes.calibration.metadata import as_attribute, read_facts, versions
-from qsp_bayes.calibration.sampler import quiet_pymc
-from qsp_bayes.calibration.variables import Variables
-from qsp_bayes.data.planned import planned_study
+from qsp_bayes.calibration.block_solver import BlockSolver
+from qsp_bayes.calibration.blocks import Block
+from qsp_bayes.calibration.checks import require_known
+from qsp_bayes.calibration.dosing import check_names, with_facts
+from qsp_bayes.calibration.measures import Measure, Measures
+from qsp_bayes.calibration.metadata import as_attribute, check_fit, read_facts, versions
+from qsp_bayes.calibration.new_individuals import new_individuals
+from qsp_bayes.calibration.plan import check_plans, plan
+from qsp_bayes.calibration.predictor import Predictor
+from qsp_bayes.calibration.residual import add_residual, residuals
+from qsp_bayes.calibration.stream import Paths, Stream
+from qsp_bayes.calibration.virtual_patients import VirtualPatients, virtual_patients
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
-from qsp_bayes.data.study_units import StudyUnits
 from qsp_bayes.data.subjects import Subjects
-from qsp_bayes.errors import CalibrationError
+from qsp_bayes.ode.solvers import CVODES
+from qsp_bayes.ode.threads import usable_cores
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
+
+__all__ = ["add_residual", "check_fit", "new_individuals", "plan", "predict", "simulate"]
+
+DIMS = ("chain", "draw", "regimen", "subject", "time")
 
 
 def simulate(
     calibration: Calibration,
     fit: xr.DataTree,
     regimens: Mapping[str, Regimen],
-    subjects: Subjects,
+    subjects: Subjects | VirtualPatients,
     times: np.ndarray,
     *,
-    draws: int,
+    draws: int | None,
     outputs: Sequence[str] | None,
     residual: bool,
     change: Mapping[str, Callable[[Any], Any]],
+    measures: Mapping[str, Measure] | Measure | None,
     random_seed: int,
+    progressbar: bool,
 ) -> xr.DataTree:
     """Predict new individuals; `Calibration.simulate` documents it."""
     system = calibration.system
@@ -50,110 +58,116 @@ def simulate(
     possible = list(calibration.error) if residual else list(system.outputs)
     outputs = possible if outputs is None else list(outputs)
     require_known(outputs, possible, "outputs", "output with an error model" if residual else "output")
-    studies = {
-        name: plan(calibration, regimen, subjects, times, outputs) for name, regimen in regimens.items()
-    }
-    seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(1 + len(outputs))]
-    population = thin(fit["posterior"].to_dataset(), draws)
-    parameters = new_individuals(calibration, population, next(iter(studies.values())), seeds[0])
-    parameters |= {name: np.asarray(function(parameters[name])) for name, function in change.items()}
-    values = predict(calibration, list(studies.values()), parameters)
-    if residual:
-        for output, seed in zip(outputs, seeds[1:], strict=True):
-            values[output] = add_residual(calibration, output, values[output], population, seed)
-    chains, per_chain = population.sizes["chain"], population.sizes["draw"]
-    shape = (chains, per_chain, len(studies), len(subjects), len(times))
-    dims = ("chain", "draw", "regimen", "subject", "time")
-    coords = {
-        "chain": population.coords["chain"].to_numpy(),
-        "draw": population.coords["draw"].to_numpy(),
-        "regimen": list(studies),
-        "subject": list(subjects.labels),
-        "time": times,
-    }
-    predictions = xr.Dataset({name: (dims, v.reshape(shape)) for name, v in values.items()}, coords)
-    for name in values:
-        predictions[name].attrs["units"] = system.outputs[name].unit
-    covariates = {name: ("subject", column.to_numpy(dtype=float)) for name, column in subjects.table.items()}
+    kept = None if measures is None else Measures.of(measures)
+    covariates = subjects.covariates if isinstance(subjects, Subjects) else subjects.covariates.data_vars
+    check_names(outputs, map(str, covariates), () if kept is None else kept.functions)
+    some = subjects if isinstance(subjects, Subjects) else subjects.subjects_of(0)
+    check_plans(calibration, regimens, some, times, outputs)
+    if isinstance(subjects, VirtualPatients):
+        patients = subjects.for_fit(fit, draws)
+    else:
+        patients = virtual_patients(calibration, fit, subjects, draws=draws, random_seed=random_seed)
+    population = patients.population(fit)
+    # The first of the seeds has drawn the patients.
+    seeds = np.random.SeedSequence(random_seed).generate_state(1 + len(outputs))[1:]
+    solver = BlockSolver(
+        calibration,
+        patients,
+        dict(regimens),
+        times,
+        tuple(outputs),
+        patients.parameters_by_draw(change),
+        residuals(calibration, outputs, population, seeds.tolist()) if residual else {},
+    )
+    # CVODES runs in Python: its solves would wait for each other.
+    cores = 1 if isinstance(calibration.solver, CVODES) else usable_cores()
+    stream = Stream(solver.blocks, solver.prepare, cores, progressbar)
+    group = store(solver, stream) if kept is None else reduce(solver, stream, kept)
     result = xr.DataTree.from_dict(
-        {"predictions": predictions, "constant_data": xr.Dataset(covariates, {"subject": coords["subject"]})}
+        {
+            "predictions" if kept is None else "measures": group,
+            "dosing": solver.dosing,
+            "constant_data": patients.covariates,
+        }
     )
     result.attrs = as_attribute(
         {
             "versions": versions(),
             "random_seed": random_seed,
             "regimens": {name: str(regimen) for name, regimen in regimens.items()},
-            "units": {"time": system.time_unit, **{name: system.outputs[name].unit for name in values}},
-            "n_subjects": len(subjects),
-            "subjects": subjects.origin,
-            "draws": chains * per_chain,
+            "units": {"time": system.time_unit, **{name: system.outputs[name].unit for name in outputs}},
+            "n_subjects": len(patients),
+            "subjects": patients.origin,
+            "draws": patients.n_draws,
             "residual": residual,
             "change": sorted(change),
             "study": facts["study"]["checksum"],
+            **({} if kept is None else {"measures": kept.describe(), "times": [times[0], times[-1]]}),
         }
     )
     return result
 
 
-def check_fit(calibration: Calibration, facts: Mapping[str, Any]) -> None:
-    """Require that the fit was made by an equal calibration."""
-    for key, now in {
-        "system": calibration.system.describe()["equations"],
-        "individual": calibration.describe()["individual"],
-        "error": calibration.describe()["error"],
-        "fixed": calibration.describe()["fixed"],
-    }.items():
-        then = facts["system"]["equations"] if key == "system" else facts["calibration"][key]
-        if then != now:
-            raise CalibrationError(
-                f"The fit was made by another calibration: its {key} was {then}, now it is {now}. "
-                "Simulate with the calibration that made the fit."
-            )
-
-
-def plan(
-    calibration: Calibration, regimen: Regimen, subjects: Subjects, times: np.ndarray, outputs: list[str]
-) -> Study:
-    """Give the design of a regimen in the system's units, checked against the system."""
-    system = calibration.system
-    require_known(regimen.compartments, system.doses, f"regimen {regimen}", "compartment of the system for")
-    amount = system.states[system.doses[regimen.compartments[0]][0].state]
-    units = StudyUnits(
-        system.time_unit, amount, {name: system.outputs[name].unit for name in outputs}, subjects.units
+def store(solver: BlockSolver, stream: Stream) -> xr.Dataset:
+    """Keep all paths."""
+    shape = tuple(solver.coords[dim].size for dim in DIMS)
+    values = {name: np.empty(shape) for name in solver.outputs}
+    with closing(stream.solved()) as solved:
+        for block, paths in solved:
+            for name in solver.outputs:
+                values[name][block.index] = paths[name]
+    return xr.Dataset({name: (DIMS, array) for name, array in values.items()}, solver.coords).assign(
+        {name: (DIMS, array, solver.units(name)) for name, array in values.items()}
     )
-    study = planned_study(
-        regimen, subjects, times, units=units, outputs=outputs, compartments=list(system.doses)
+
+
+def reduce(solver: BlockSolver, stream: Stream, measures: Measures) -> xr.Dataset:
+    """Keep what the measures make of the paths, block by block."""
+    shape = tuple(solver.coords[dim].size for dim in DIMS[:-1])
+    values = {name: np.empty(shape) for name in measures.functions}
+    first = True
+    with closing(stream.solved()) as solved:
+        for block, paths in solved:
+            seen = dataset(solver, block, paths)
+            if first:
+                measures.check(seen)
+                first = False
+            for name, measured in measures(seen).items():
+                values[name][block.index] = measured[0, :, 0]
+    words = measures.describe()
+    coords = {dim: solver.coords[dim] for dim in DIMS[:-1]}
+    return xr.Dataset(
+        {
+            name: (DIMS[:-1], array, {"description": words[name]} if words[name] else {})
+            for name, array in values.items()
+        },
+        coords,
     )
-    check_doses(system, study)
-    check_inputs(system, study)
-    check_covariates(calibration.individual, study)
-    return study
 
 
-def new_individuals(
-    calibration: Calibration, population: xr.Dataset, study: Study, random_seed: int
-) -> dict[str, np.ndarray]:
-    """Draw new individuals for draws of the population.
-
-    Returns
-    -------
-    dict of str to array
-        Individual parameters, (draw, subject), or (draw,) where individuals do not differ.
-    """
-    with pm.Model(coords=study.coords) as model, quiet_pymc():
-        design = Design(study, study.as_pymc_data(), Variables(calibration.priors, calibration.fix))
-        terms = calibration.individual_parameters(design)
-        drawn = pm.sample_posterior_predictive(
-            population[population_names(model)],
-            var_names=list(terms),
-            random_seed=random_seed,
-            progressbar=False,
-        )["posterior_predictive"]
-    # A planned study has one occasion for each subject: a value by occasion is a value by subject.
-    return {
-        name: drawn[name].stack(sample=("chain", "draw")).transpose("sample", ...).to_numpy()
-        for name in terms
+def dataset(solver: BlockSolver, block: Block, paths: Paths) -> xr.Dataset:
+    """Give a block as measures see it."""
+    coords = {
+        "chain": solver.coords["chain"][[block.chain]],
+        "draw": solver.coords["draw"][block.draws],
+        "regimen": solver.coords["regimen"][[block.regimen]],
+        "subject": solver.coords["subject"][block.subjects],
+        "time": solver.coords["time"],
     }
+    predictions = xr.Dataset(
+        {name: (DIMS, values[None, :, None], solver.units(name)) for name, values in paths.items()}, coords
+    )
+    where = {
+        "chain": [block.chain],
+        "draw": block.draws,
+        "regimen": [block.regimen],
+        "subject": block.subjects,
+    }
+    return with_facts(
+        predictions,
+        solver.dosing.isel(where, missing_dims="ignore"),
+        solver.patients.covariates.isel(where, missing_dims="ignore"),
+    )
 
 
 def predict(
@@ -161,47 +175,26 @@ def predict(
 ) -> dict[str, np.ndarray]:
     """Solve the system for every draw, regimen and individual, with one compiled function.
 
+    Parameters
+    ----------
+    calibration : Calibration
+    studies : sequence of Study
+        One for each regimen, of equal outputs and observations.
+    parameters : mapping of str to array
+        Individual parameters, (draw, subject), or (draw,) where individuals do not differ.
+
     Returns
     -------
     dict of str to array
         By output, (draw, regimen, observation).
     """
     outputs = studies[0].outputs
-    inputs = {
-        name: pt.dscalar(name) if values.ndim == 1 else pt.dvector(name)
-        for name, values in parameters.items()
-    }
     n_draws = len(next(iter(parameters.values())))
     values = {name: np.empty((n_draws, len(studies), len(studies[0].rows[name]))) for name in outputs}
-    with pm.Model(coords=studies[0].coords):
-        design = Design(studies[0], studies[0].as_pymc_data(), Variables({}, {}))
-        covariates, levels = design.inputs(calibration.system)
-        path = calibration.system.solve(
-            design.events, inputs, covariates=covariates, levels=levels, solver=calibration.solver
-        )
-        evaluate = pytensor.function(
-            list(inputs.values()), [path[output] for output in outputs], on_unused_input="ignore"
-        )
-        for column, study in enumerate(studies):
-            pm.set_data(study.data_arrays(), coords=study.coords)
-            for draw, row in enumerate(zip(*parameters.values(), strict=True)):
-                for name, prediction in zip(outputs, evaluate(*row), strict=True):
-                    values[name][draw, column] = prediction
+    predictor = Predictor.compile(calibration, studies[0], parameters)
+    for column, study in enumerate(studies):
+        records = predictor.records(study)
+        for draw, row in enumerate(zip(*parameters.values(), strict=True)):
+            for name, prediction in zip(outputs, predictor(records, row), strict=True):
+                values[name][draw, column] = prediction
     return values
-
-
-def add_residual(
-    calibration: Calibration, output: str, predictions: np.ndarray, population: xr.Dataset, random_seed: int
-) -> np.ndarray:
-    """Draw observations around the predictions of an output, (draw, regimen, observation)."""
-    inputs: dict[str, Any] = {}
-
-    def variable(name: str) -> Any:
-        if name in calibration.fix:
-            return pt.constant(calibration.fix[name])
-        return inputs.setdefault(name, pt.tensor(name, dtype="float64", shape=(None, 1, 1)))
-
-    prediction = pt.tensor3("prediction", dtype="float64")
-    noise = calibration.error[output].noise(output, prediction, variable)
-    draw = compile([prediction, *inputs.values()], noise.draw(), random_seed=random_seed)
-    return draw(predictions, *(population[name].to_numpy().reshape(-1, 1, 1) for name in inputs))

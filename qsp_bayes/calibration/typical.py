@@ -11,9 +11,8 @@ from qsp_bayes.calibration.checks import check_covariates
 from qsp_bayes.calibration.design import Design
 from qsp_bayes.calibration.iiv import IIV
 from qsp_bayes.calibration.iov import IOV
-from qsp_bayes.calibration.metadata import read_facts
+from qsp_bayes.calibration.metadata import check_fit, read_facts
 from qsp_bayes.calibration.sampler import quiet_pymc
-from qsp_bayes.calibration.simulate import check_fit
 from qsp_bayes.calibration.variables import Variables
 from qsp_bayes.data.planned import planned_study
 from qsp_bayes.data.regimen import Regimen

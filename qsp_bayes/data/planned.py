@@ -107,7 +107,7 @@ def planned_study(
 
     one = records_of_one_subject(regimen, grid, outputs)
     n = len(subjects)
-    table = pd.concat([one] * n, ignore_index=True)
+    table = one.iloc[np.tile(np.arange(len(one)), n)].reset_index(drop=True)
     dosed = one["EVID"].to_numpy() == 1
     amounts = np.stack([course.amounts(subjects.table) for course in regimen.courses], axis=1)
     amount_by_record = np.where(dosed, amounts[:, one["course"].to_numpy()], 0.0)

@@ -73,6 +73,10 @@ class Subjects:
         """Subject labels."""
         return tuple(self.table.index)
 
+    def part(self, rows: slice) -> Subjects:
+        """Some of the subjects, by their positions."""
+        return Subjects(self.table.iloc[rows], self.units, self.origin, self.random_seed)
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -45,13 +45,13 @@ class Utility:
     description: str
     unit: str | None = None
 
-    def __call__(self, future: xr.DataTree) -> xr.DataArray:
+    def __call__(self, future: xr.DataTree | xr.Dataset) -> xr.DataArray:
         """Utility of every simulated individual.
 
         Parameters
         ----------
-        future : DataTree
-            Result of `Calibration.simulate`.
+        future : DataTree or Dataset
+            Result of `Calibration.simulate`; or the paths of one regimen, as a simulation shows them to its measures.
 
         Returns
         -------
@@ -64,6 +64,8 @@ class Utility:
             If `future` holds no predictions, or the function returns other dimensions or values that are not
             finite.
         """
+        if isinstance(future, xr.Dataset):
+            return self.of_one_regimen(future)
         predictions = predictions_of(future)
         # One regimen at a time: the temporaries of a utility are as large as the paths it is computed from.
         parts = [
@@ -203,23 +205,45 @@ def first_position(node: ast.expr) -> tuple[int, int]:
 
 
 def predictions_of(future: xr.DataTree) -> xr.Dataset:
-    """Predictions in the result of a simulation.
+    """Predictions in the result of a simulation, or what it has measured of them, with doses and covariates.
 
     Raises
     ------
     DecisionError
-        If there are none, or a dimension is missing.
+        If there are none, a dimension is missing, or the same name stands for two things.
     """
-    if not isinstance(future, xr.DataTree) or "predictions" not in future.children:
-        held = sorted(future.children) if isinstance(future, xr.DataTree) else type(future).__name__
+    held = sorted(future.children) if isinstance(future, xr.DataTree) else type(future).__name__
+    found = [name for name in ("predictions", "measures") if name in held]
+    if not isinstance(future, xr.DataTree) or not found:
         raise DecisionError(
-            f"Expected the result of Calibration.simulate, with a group 'predictions'; received {held}. "
+            f"Expected the result of Calibration.simulate, with a group 'predictions' or 'measures'; received {held}. "
             "Simulate the candidate regimens first."
         )
-    predictions = future["predictions"].to_dataset()
-    missing = [name for name in DIMS if name not in predictions.dims]
+    simulated = future[found[0]].to_dataset()
+    missing = [name for name in DIMS if name not in simulated.dims]
     if missing:
         raise DecisionError(
-            f"The predictions have no dimension {', '.join(missing)}; expected {DIMS} and 'time'."
+            f"The {found[0]} have no dimension {', '.join(missing)}; expected {DIMS}"
+            f"{" and 'time'" if found[0] == 'predictions' else ''}."
         )
-    return predictions
+    for group in ("dosing", "constant_data"):
+        if group in future.children:
+            simulated = with_known(simulated, future[group].to_dataset())
+    return simulated
+
+
+def with_known(simulated: xr.Dataset, known: xr.Dataset) -> xr.Dataset:
+    """Add what is known of the same regimens and individuals."""
+    known = known[[name for name, values in known.data_vars.items() if set(values.dims) <= set(DIMS)]]
+    twice = [str(name) for name in known.data_vars if name in simulated.variables]
+    if twice:
+        raise DecisionError(
+            f"{twice[0]!r} is simulated and known of the individuals too: a utility could not tell them apart in "
+            f"x[{twice[0]!r}]. Rename one of them."
+        )
+    try:
+        return simulated.merge(known, join="exact")
+    except ValueError as error:
+        raise DecisionError(
+            f"{', '.join(map(str, known.data_vars))} are not of the regimens and individuals that were simulated."
+        ) from error
