@@ -1,4 +1,4 @@
-"""Risk functionals against closed forms of the normal distribution, and their errors against brute-force replication."""
+"""Risk functionals against closed forms of the normal, and their errors against brute-force replication."""
 
 import numpy as np
 import pytest

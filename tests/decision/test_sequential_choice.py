@@ -163,7 +163,7 @@ def test_options_reach_the_choice():
 def test_errors_say_what_is_wrong():
     with pytest.raises(DecisionError, match="larger than the largest"):
         run(population([0, 1]), StoppingRule(most_draws=50))
-    with pytest.raises(DecisionError, match="error is 0.7"):
+    with pytest.raises(DecisionError, match=r"error is 0\.7"):
         StoppingRule(error=0.7)
     with pytest.raises(DecisionError, match="difference is -1"):
         StoppingRule(difference=-1)
