@@ -33,11 +33,11 @@ class UnitView:
         variable = self.predictions[name]
         unit = self.time_unit if name == "time" else variable.attrs.get("units")
         if unit is None:
-            raise NotFollowedError(f"{name}, which has no attribute 'units'")
+            raise NotFollowedError(f"{name} (no attribute 'units')")
         if name == "time" or "time" not in variable.dims:
             return Quantity(parse_unit(unit), str(name))
         if self.time_unit is None:
-            raise NotFollowedError("time, which has no attribute 'units'")
+            raise NotFollowedError("time (no attribute 'units')")
         return UnitPath(parse_unit(unit, str(name)), str(name), time=parse_unit(self.time_unit, "time"))
 
     def __contains__(self, name: Any) -> bool:

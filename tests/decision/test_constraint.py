@@ -208,6 +208,7 @@ def test_contributions_add_up_to_the_index(future):
     np.testing.assert_allclose(total[decision.table.index], decision.table["expected_utility"], rtol=1e-12)
     again = Decision.from_datatree(decision.to_datatree())
     assert again.attributes.equals(attributes)
+    assert "safety (weight 0.75)" in str(section(again, None).blocks)
     assert json.loads(again.data.attrs["qsp_bayes"])["utility"].startswith("clinical utility index")
     with pytest.raises(DecisionError, match="has no attributes"):
         choose(future, benefit).attributes  # noqa: B018
