@@ -65,6 +65,8 @@ def test_equal_regimens_end_at_the_tolerance_or_the_largest_simulation():
     assert "largest simulation was reached" in largest.summary()
     assert "does not separate" in largest.summary()
     assert (largest.table["draws"].iloc[-1], largest.table["subjects"].iloc[-1]) == (128, 40)
+    odd = run(simulate, StoppingRule(error=1e-6, most_draws=67, most_subjects=20), draws=66, subjects=20)
+    assert len(odd.table) == 2  # 64 draws are what four chains make of 67: asking again would not help
     regret = run(simulate, StoppingRule(error=1e-6, regret=0.03), draws=64, subjects=20)
     assert regret.table["regret_mcse"].iloc[-1] <= 0.03
     assert "expected regret" in regret.reason
@@ -105,20 +107,20 @@ def claims(means, rule, n, **simulation):
     )
 
 
-def test_false_claims_are_rarer_than_the_rate():
-    """Two regimens as good as equal: half of the claims are false. At most five looks, 25 searches."""
+def test_false_claims_are_rare():
+    """Two regimens as good as equal: half of the claims are false. At most five looks, 10 searches."""
     rule = StoppingRule(error=0.1, most_draws=128, most_subjects=32)
-    _, wrong, _ = claims([0, 1e-9], rule, 25, of_draws=0.5, rest=0.5)
-    assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 25)
+    _, wrong, _ = claims([0, 1e-9], rule, 10, of_draws=0.5, rest=0.5)
+    assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("means", [[0, 1e-9], [0, 0, 0, 1e-9]], ids=["two", "four"])
 def test_rate_of_false_claims(means):
     rule = StoppingRule(error=0.1, most_draws=256, most_subjects=64)
-    claimed, wrong, looks = claims(means, rule, 150, of_draws=0.5, of_individuals=0.3, rest=0.5)
+    claimed, wrong, looks = claims(means, rule, 120, of_draws=0.5, of_individuals=0.3, rest=0.5)
     print(f"claims {claimed:.3f}, false {wrong:.3f}, looks {looks:.1f}")
-    assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 150)
+    assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 120)
 
 
 def test_looking_again_and_again_at_two_errors_claims_too_often():

@@ -173,6 +173,8 @@ def test_the_decision_shows_the_unit(future):
     assert decision.unit == "h"
     assert "expected utility (h)" in decision._repr_html_()
     assert " h (Monte Carlo standard error" in decision.summary()
+    assert "expected_utility (h)" in repr(decision)
+    assert decision.table.attrs["unit"] == "h"
     unknown = choose(future, lambda x: x["Cc"].max("time"))
     assert unknown.unit is None
     assert ".max is not followed" in unknown.metadata["unit_note"]
