@@ -5,6 +5,7 @@ import pytest
 from constant_paths import future_of
 
 from qsp_bayes.decision import Constraint, StoppingRule, average, choose_until, error_components
+from qsp_bayes.decision.stopping_rule import degrees_of_freedom
 from qsp_bayes.errors import DecisionError
 
 
@@ -107,11 +108,14 @@ def claims(means, rule, n, **simulation):
     )
 
 
-def test_false_claims_are_rare():
-    """Two regimens as good as equal: half of the claims are false. At most five looks, 10 searches."""
-    rule = StoppingRule(error=0.1, most_draws=128, most_subjects=32)
-    _, wrong, _ = claims([0, 1e-9], rule, 10, of_draws=0.5, rest=0.5)
-    assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 10)
+def test_degrees_of_freedom_are_those_of_what_varies():
+    """Five individuals shared by all draws leave four; 64 independent draws alone leave 63."""
+    rule = StoppingRule(error=1e-9, most_draws=64, most_subjects=5)
+    people = run(population([0, 0], of_individuals=1.0), rule, draws=64, subjects=5).decision
+    draws = run(population([0, 0], of_draws=1.0), rule, draws=64, subjects=5).decision
+    for decision, exact in ((people, 4), (draws, 63)):
+        (rival,) = set(decision.admissible) - {decision.best}
+        np.testing.assert_allclose(degrees_of_freedom(decision, rival), exact)
 
 
 @pytest.mark.slow
@@ -123,14 +127,16 @@ def test_rate_of_false_claims(means):
     assert wrong <= 0.1 + 2 * np.sqrt(0.1 * 0.9 / 120)
 
 
-def test_looking_again_and_again_at_two_errors_claims_too_often():
-    """The plain rule, stopped at the first difference beyond two errors, is the wrong variant."""
-    generator = np.random.default_rng(1)
-    looks = generator.normal(size=(4000, 9))
-    naive = (looks > 2).any(axis=1).mean()
-    assert naive > 0.15
-    z = StoppingRule(error=0.05).separation(9, 2)
-    assert (looks > z).any(axis=1).mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 4000)
+@pytest.mark.parametrize("n", [5, 1000])
+def test_looking_again_and_again_at_two_errors_claims_too_often(n):
+    """Nine looks at means of n values whose truth is 0: the plain rule of two errors is the wrong variant."""
+    values = np.random.default_rng(1).normal(size=(2000, 9, n))
+    looks = values.mean(axis=-1) / (values.std(axis=-1, ddof=1) / np.sqrt(n))
+    assert (looks > 2).any(axis=1).mean() > 0.15
+    rule, allowed = StoppingRule(error=0.05), 0.05 + 2 * np.sqrt(0.05 * 0.95 / 2000)
+    assert (looks > rule.separation(9, 2, n - 1)).any(axis=1).mean() < allowed
+    if n == 5:  # and so is the normal distribution, for few
+        assert (looks > rule.separation(9, 2)).any(axis=1).mean() > allowed
 
 
 def test_interruption_keeps_the_last_look():
