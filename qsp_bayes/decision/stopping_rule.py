@@ -115,7 +115,10 @@ class StoppingRule:
             for label in rivals.index
         ]
         if (-rivals["difference"] > needed * rivals["difference_mcse"]).all():
-            reason = f"the best is separated from every rival by more than {max(needed):.3g} Monte Carlo standard errors"
+            z = max(needed)
+            reason = (
+                f"the best is separated from every rival by more than {z:.3g} Monte Carlo standard errors"
+            )
             return Stop(reason, sufficient=True, separated=True)
         second = rivals["expected_utility"].idxmax()
         if self.difference is not None and rivals.loc[second, "difference_mcse"] <= self.difference:
