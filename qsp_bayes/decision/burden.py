@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from qsp_bayes.decision.quantity import NUMBER, Quantity
-from qsp_bayes.decision.unit_path import UnitView
+from qsp_bayes.decision.unit_check import UnitView
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.units import conversion_factor, parse_unit, require_same_unit
 

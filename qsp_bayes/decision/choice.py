@@ -150,8 +150,8 @@ def compare(
     best = expected.sel(regimen=allowed).idxmax("regimen")
     candidates, candidate_values = population.sel(regimen=allowed), values.sel(regimen=allowed)
     best_at_draw = candidate_values.isel(regimen=candidates.argmax("regimen")).drop_vars("regimen")
-    ahead = worth - worth.sel(regimen=best).drop_vars("regimen")
     behind = values - values.sel(regimen=best).drop_vars("regimen")
+    ahead = behind if worth is values else worth - worth.sel(regimen=best).drop_vars("regimen")
     wins = shared_wins(candidates)
     variance = error_components(ahead).to_array("component")
     among_allowed = xr.Dataset(

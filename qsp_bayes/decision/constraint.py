@@ -26,7 +26,11 @@ class Constraint:
               \operatorname{mean}_s 1\{\operatorname{mean}_i c_{sid} < L\} \ge \gamma.
 
     The first is over individuals and what is not known alike: the probability for one new individual. The second asks
-    that the share of individuals be below the limit, with probability :math:`\gamma` over what is not known.
+    that the share of individuals be below the limit, with probability :math:`\gamma` over what is not known; with few
+    individuals their noise blurs it, towards a half.
+
+    No event in n individuals has a Monte Carlo error of 0, which does not prove the event impossible: its probability
+    is below 3 / n with 95 % confidence.
 
     Parameters
     ----------

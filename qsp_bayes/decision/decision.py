@@ -129,6 +129,7 @@ class Decision:
         frame = pd.DataFrame(columns)
         if "admissible" in frame:
             frame["admissible"] = frame["admissible"].astype(bool)
+        frame.attrs["unit"] = self.unit or ""
         return frame
 
     @property
@@ -196,8 +197,9 @@ class Decision:
         )
 
     def __repr__(self) -> str:
-        formats = dict.fromkeys(self.shown, printed)
-        return f"{self.summary()}\n\n{self.shown.to_string(formatters=formats)}"
+        unit = "" if self.unit in (None, "1") else f" ({self.unit})"
+        shown = self.shown.rename(columns={"expected_utility": f"expected_utility{unit}"})
+        return f"{self.summary()}\n\n{shown.to_string(formatters=dict.fromkeys(shown, printed))}"
 
 
 def printed(value: Any) -> str:

@@ -127,6 +127,7 @@ def pareto(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from qsp_bayes.decision import cmax, time_above
     >>> rng = np.random.default_rng(1)
     >>> clearance = xr.DataArray(rng.lognormal(0, 0.3, (4, 50, 20)), dims=("chain", "draw", "subject"))

@@ -152,8 +152,9 @@ def choose_until(
             stop = rule.judge(decision, looks)
             if stop is not None:
                 return concluded(decision, stop, history)
+            before = draws, subjects
             draws, subjects = enlarged(decision, rule, draws, subjects)
-            if (draws, subjects) == (history[-1]["draws"], history[-1]["subjects"]):
+            if (draws, subjects) == before:
                 break
     assert decision is not None
     return concluded(decision, Stop("the largest simulation was reached"), history)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import norm
+import numpy as np
+import xarray as xr
+from scipy.stats import t
 
 from qsp_bayes.decision.decision import Decision
 from qsp_bayes.errors import DecisionError
@@ -36,11 +38,14 @@ class StoppingRule:
     The best is separated from all rivals: with K looks at most and R regimens, every difference exceeds z Monte Carlo
     standard errors,
 
-    .. math:: z = \Phi^{-1}\left(1 - \frac{\epsilon}{K (R - 1)}\right).
+    .. math:: z = t_\nu^{-1}\left(1 - \frac{\epsilon}{K (R - 1)}\right).
+
+    The degrees of freedom :math:`\nu` of Student's t are Satterthwaite's: a variance that few individuals make up is
+    itself not well known.
 
     A rule that looks again and again until it sees a difference of two errors claims one too often; dividing the error
     rate by the number of comparisons (Bonferroni) keeps the probability of naming a regimen that is not the best at
-    :math:`\epsilon` or less, up to the normal approximation.
+    :math:`\epsilon` or less, up to that approximation.
 
     Parameters
     ----------
@@ -62,7 +67,8 @@ class StoppingRule:
     References
     ----------
     Kim SH, Nelson BL. A fully sequential procedure for indifference-zone selection in simulation. ACM Trans Model
-    Comput Simul 2001;11:251-273 (error rates over looks).
+    Comput Simul 2001;11:251-273 (error rates over looks). Satterthwaite FE. An approximate distribution of estimates of
+    variance components. Biometrics Bull 1946;2:110-114.
 
     Examples
     --------
@@ -94,9 +100,9 @@ class StoppingRule:
         )
         return 1 + sum(doublings)
 
-    def separation(self, looks: int, regimens: int) -> float:
+    def separation(self, looks: int, regimens: int, freedom: float = np.inf) -> float:
         """Monte Carlo standard errors, z, that a difference must exceed."""
-        return float(norm.isf(self.error / (looks * max(1, regimens - 1))))
+        return float(t.isf(self.error / (looks * max(1, regimens - 1)), freedom))
 
     def judge(self, decision: Decision, looks: int) -> Stop | None:
         """Say why to stop after a look, or None to go on."""
@@ -104,8 +110,12 @@ class StoppingRule:
         rivals = table.drop(index=decision.best)
         if not len(rivals):
             return Stop("there is one admissible regimen", sufficient=True)
-        z = self.separation(looks, len(table))
-        if (-rivals["difference"] > z * rivals["difference_mcse"]).all():
+        needed = [
+            self.separation(looks, len(table), degrees_of_freedom(decision, str(label)))
+            for label in rivals.index
+        ]
+        if (-rivals["difference"] > needed * rivals["difference_mcse"]).all():
+            z = max(needed)
             reason = (
                 f"the best is separated from every rival by more than {z:.3g} Monte Carlo standard errors"
             )
@@ -123,3 +133,14 @@ class StoppingRule:
                 sufficient=True,
             )
         return None
+
+
+def degrees_of_freedom(decision: Decision, rival: str) -> float:
+    """Degrees of freedom of the variance of the difference to a rival, by Satterthwaite's approximation."""
+    parts: xr.DataArray = decision.data["difference_variance"].sel(regimen=rival)
+    of_individuals = float(parts.sel(component="individuals"))
+    of_draws = float(parts.sum("component")) - of_individuals
+    n_draws = decision.utility.sizes["chain"] * decision.utility.sizes["draw"]
+    n_subjects = decision.metadata["n_subjects"]
+    spread = of_draws**2 / (n_draws - 1) + of_individuals**2 / max(1, n_subjects - 1)
+    return (of_draws + of_individuals) ** 2 / spread if spread > 0 else np.inf

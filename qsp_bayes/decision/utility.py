@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from qsp_bayes.decision.quantity import Quantity
-from qsp_bayes.decision.unit_path import UnitCheck, check_units
+from qsp_bayes.decision.unit_check import UnitCheck, check_units
 from qsp_bayes.errors import DecisionError
 
 DIMS = ("chain", "draw", "regimen", "subject")

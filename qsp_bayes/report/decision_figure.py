@@ -138,6 +138,7 @@ def decision_blocks(decision: Decision) -> list[Block]:
             "other candidate.",
         ),
         *limit_blocks(decision),
+        *attribute_blocks(decision),
         Figure(
             "Mean utility over individuals: its distribution over the uncertainty of the population, "
             "with 90 % intervals",
@@ -165,6 +166,24 @@ def limit_blocks(decision: Decision) -> list[Block]:
             note="Probability of each event or target, or mean of each measure, over new individuals and the "
             "posterior of the population. The choice, P(best), regret and the share best served are among the "
             "admissible regimens.",
+        )
+    ]
+
+
+def attribute_blocks(decision: Decision) -> list[Block]:
+    """Print what each attribute of a clinical utility index adds, where the utility is one."""
+    if "attribute" not in decision.data.dims:
+        return []
+    figures = decision.attributes["desirability"].unstack("attribute").loc[decision.table.index]
+    weights = decision.data["attribute_weight"].to_series()
+    names = list(weights.index)
+    return [
+        Table(
+            "Attributes of the clinical utility index",
+            [Column("Regimen"), *(Column(f"{name} (weight {weights[name]:.2g})", True) for name in names)],
+            list(zip(map(str, figures.index), *(alike(figures[name]) for name in names), strict=True)),
+            marked=[position for position, label in enumerate(figures.index) if label == decision.best],
+            note="Expected desirability of each attribute, from 0 (of no use) to 1.",
         )
     ]
 

@@ -94,7 +94,7 @@ def recommendation(decision: Decision, diagnosis: Diagnosis) -> Finding:
     """Name the regimen and how sure it is; a posterior that cannot be used recommends nothing."""
     best: Any = decision.table.loc[decision.best]
     detail = (
-        f"Best of {count(len(decision.table), 'regimen')} with probability {percent(best['p_best'])}; "
+        f"Best of {count(len(decision.admissible), 'regimen')} with probability {percent(best['p_best'])}; "
         f"expected utility {significant(best['expected_utility'])} (Monte Carlo standard error "
         f"{significant(best['mcse'], 1)}), expected regret {significant(best['expected_regret'], 2)}."
     )

@@ -161,6 +161,8 @@ def test_certainty_is_not_overstated():
 
 def test_description_of_a_utility():
     assert utility(lambda x: x["Cc"].max("time")).description == "x['Cc'].max('time')"
+    pair = utility(lambda x: x["Cc"] + 1), utility(lambda x: -np.log(x["Cc"] * SUBJECTS))
+    assert [each.description for each in pair] == ["x['Cc'] + 1", "-np.log(x['Cc'] * SUBJECTS)"]
     assert utility(last).description == "Value at the last time."
     assert utility(last, "mine").description == "mine"
 
