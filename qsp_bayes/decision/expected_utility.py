@@ -1,0 +1,215 @@
+"""ExpectedUtility: the utility of common draws and individuals as a smooth function of the free quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+from pytensor.graph.basic import Variable
+
+from qsp_bayes.decision.chebyshev import N_NODES, TAIL
+from qsp_bayes.decision.dense_path import DensePath
+from qsp_bayes.decision.dose_graph import DoseGraph, Traced
+from qsp_bayes.decision.free_dose import FreeRegimen
+from qsp_bayes.decision.indicators import indicators
+from qsp_bayes.decision.individuals import Individuals
+from qsp_bayes.decision.mesh import Mesh
+from qsp_bayes.decision.utility import Utility
+from qsp_bayes.errors import DecisionError
+from qsp_bayes.ode.threads import threads, usable_cores
+
+RECORDS = 200_000
+"""Records solved at a time, about."""
+
+PILOTS = 48
+"""Individuals on whom the mesh is made."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The utility of every individual at one point.
+
+    Attributes
+    ----------
+    point : (free,) array
+    utility : (individual,) array
+    gradient : (individual, free) array, or None
+        Derivatives of the utility of each individual.
+    error : float
+        The last coefficients of the polynomial pieces, relative to the path, at most.
+    """
+
+    point: np.ndarray
+    utility: np.ndarray
+    gradient: np.ndarray | None
+    error: float
+
+    @property
+    def expected(self) -> float:
+        """Mean utility."""
+        return float(self.utility.mean())
+
+    @property
+    def slope(self) -> np.ndarray:
+        """Gradient of the mean utility."""
+        if self.gradient is None:
+            raise DecisionError("This evaluation was made without gradient.")
+        return self.gradient.mean(axis=0)
+
+
+def trace(graph: DoseGraph, utility: Utility) -> tuple[Variable, Traced]:
+    """Evaluate a utility with a graph in place of numbers.
+
+    Returns
+    -------
+    variable, Traced
+        Utility by individual, and what it asked for.
+
+    Raises
+    ------
+    Untraceable
+        If it does something that only numbers can.
+    DecisionError
+        If it asks for what there is not.
+    """
+    traced = Traced(graph)
+    try:
+        value = utility.function(traced)
+        if isinstance(value, DensePath):
+            raise TypeError("it returned a path; reduce it with time_within, auc, cmax or trough")
+        value = pt.as_tensor_variable(value, dtype=None)
+        if value.ndim > 1 or not traced.paths:
+            raise TypeError("it did not return one value for each individual made of a path")
+        value = pt.cast(value, "float64")
+    except DecisionError:
+        raise
+    except Exception as error:  # whatever a function of the user's does with what it does not expect
+        raise Untraceable(f"{type(error).__name__}: {error}") from error
+    return pt.alloc(value, graph.n_individuals), traced
+
+
+class Untraceable(Exception):
+    """A utility that can be evaluated with arrays only."""
+
+
+@dataclass(eq=False)
+class ExpectedUtility:
+    """A function of the free quantities, compiled once.
+
+    Attributes
+    ----------
+    regimen : FreeRegimen
+    individuals : Individuals
+    steps : list of str
+        Comparisons in the utility; where there are any, there is no gradient.
+    jumps : list of str
+        What the utility asks for that jumps where a dose passes the end.
+    """
+
+    graph: DoseGraph
+    individuals: Individuals
+    function: Callable[..., list[np.ndarray]]
+    steps: list[str]
+    jumps: list[str]
+    tolerance: float
+    meshes: dict[tuple[bytes, ...], Mesh] = field(default_factory=dict)
+    n_evaluations: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        graph: DoseGraph,
+        individuals: Individuals,
+        utility: Utility,
+        *,
+        gradient: bool = True,
+        tolerance: float = 1e-6,
+    ) -> ExpectedUtility:
+        """Trace and compile a utility, without gradient where it has none."""
+        value, traced = trace(graph, utility)
+        begin = [v for path in traced.paths.values() for v in (path.values, path.start, path.edges)]
+        steps = indicators(value, [*begin, *traced.counted.values()])
+        outputs = [value, tail_of(traced.paths)]
+        if gradient and not steps:
+            outputs.append(pytensor.grad(value.sum(), graph.free, disconnected_inputs="ignore"))
+        function = pytensor.function(
+            [*graph.by_individual, *graph.by_layout], outputs, on_unused_input="ignore"
+        )
+        return cls(graph, individuals, function, steps, list(traced.counted), tolerance)
+
+    @property
+    def regimen(self) -> FreeRegimen:
+        """What is free."""
+        return self.graph.regimen
+
+    def mesh(self, point: np.ndarray) -> Mesh:
+        """Give the mesh of the doses at a point, made where it is met first."""
+        layout = self.regimen.layout(point, self.graph.span[1])
+        if layout.key not in self.meshes:
+            offsets = self.graph.offsets
+            uncut = Mesh.uncut(
+                self.regimen,
+                layout,
+                list(offsets),
+                [offset is not None for offset in offsets.values()],
+                self.graph.span[0],
+            )
+            pilots = self.individuals.spread(PILOTS)
+            self.meshes[layout.key] = uncut.refined(
+                lambda mesh: self.run(point, mesh, pilots)[1], self.tolerance
+            )
+        return self.meshes[layout.key]
+
+    def run(self, point: np.ndarray, mesh: Mesh, chosen: np.ndarray) -> list[np.ndarray]:
+        """Run the compiled function for some individuals."""
+        free = np.tile(np.asarray(point, dtype=float), (chosen.size, 1))
+        return self.function(free, *self.individuals.columns(chosen), *mesh.arrays())
+
+    def __call__(self, point: np.ndarray, chosen: np.ndarray | None = None) -> Evaluation:
+        """Evaluate at a point, for all individuals or some.
+
+        Raises
+        ------
+        DecisionError
+            If the utility of an individual is not finite.
+        """
+        point = np.asarray(point, dtype=float)
+        chosen = np.arange(len(self.individuals)) if chosen is None else chosen
+        with threads(usable_cores()):
+            mesh = self.mesh(point)
+            size = max(1, RECORDS // (mesh.n_pieces * N_NODES))
+            found = [self.run(point, mesh, part) for part in parts(chosen, size)]
+        self.n_evaluations += 1
+        utility = np.concatenate([part[0] for part in found])
+        wrong = ~np.isfinite(utility)
+        if wrong.any():
+            where = ", ".join(f"{n} {v:.6g}" for n, v in zip(self.regimen.names, point, strict=True))
+            raise DecisionError(
+                f"The utility is not finite for {wrong.sum()} of {wrong.size} individual draws at {where}, first for "
+                f"{self.individuals.describe(int(chosen[np.argmax(wrong)]))}. Check for a logarithm of zero and a "
+                "division by zero, and that the system can be solved there; or narrow the bounds."
+            )
+        gradient = np.concatenate([part[2] for part in found]) if len(found[0]) > 2 else None
+        return Evaluation(point, utility, gradient, float(max(part[1].max(initial=0.0) for part in found)))
+
+
+def parts(chosen: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Split positions into parts of at most a size."""
+    for first in range(0, chosen.size, size):
+        yield chosen[first : first + size]
+
+
+def tail_of(paths: Mapping[str, DensePath]) -> Variable:
+    """Give the last coefficients of each piece, relative to the path of the individual, the largest of all: (piece,)."""
+    found: Any = 0.0
+    for path in paths.values():
+        last = pt.sum(pt.abs(path.values @ TAIL.T), axis=2)
+        size = pt.max(pt.abs(path.values), axis=(1, 2))[:, None]
+        # A piece without length does not count, nor does a path that is zero throughout.
+        relative = pt.switch((path.lengths > 0) & (size > 0), last / pt.maximum(size, np.finfo(float).tiny), 0.0)
+        found = pt.maximum(found, pt.max(relative, axis=0))
+    return found
