@@ -32,5 +32,5 @@ POWERS = np.linalg.inv(np.vander(NODES, increasing=True))
 WEIGHTS = np.array([2 / (1 - k**2) if k % 2 == 0 else 0.0 for k in range(N_NODES)]) @ SERIES
 r"""Fejér's weights: :math:`\int_{-1}^{1} p(s) \, ds = \sum_j w_j p(s_j)` for the polynomial through the values."""
 
-TAIL = SERIES[-2:]
-"""From values to the last two coefficients, which say how well the polynomial follows a smooth path."""
+TAIL = SERIES[-4:]
+"""From values to the last four coefficients, whose decay says how well the polynomial follows the path."""

@@ -70,7 +70,8 @@ class DensePath(Path):
     def time_within(self, low: Any, high: Any) -> Variable:
         """Give the time between two bounds, each a number, infinite ones included, or one value by individual."""
         before = 0.0 if is_infinite(low) else self.time_below(low, strict=True)
-        return (self.duration() if is_infinite(high) else self.time_below(high, strict=False)) - before
+        after = self.duration() if is_infinite(high) else self.time_below(high, strict=False)
+        return self.named("time_within", after - before)
 
     def time_below(self, level: Any, *, strict: bool) -> Variable:
         """Give the time below a level, where `strict` without the time at the level."""
@@ -78,15 +79,15 @@ class DensePath(Path):
 
     def auc(self) -> Variable:
         """Give the area, by the quadrature that is exact for the pieces."""
-        return 0.5 * pt.sum(self.lengths * pt.sum(self.values * WEIGHTS, axis=2), axis=1)
+        return self.named("auc", 0.5 * pt.sum(self.lengths * pt.sum(self.values * WEIGHTS, axis=2), axis=1))
 
     def cmax(self) -> Variable:
         """Give the largest value, both sides of a jump included."""
-        return pt.maximum(Largest()(self.values, self.lengths)[0], self.start)
+        return self.named("cmax", pt.maximum(Largest()(self.values, self.lengths)[0], self.start))
 
     def cmin(self) -> Variable:
         """Give the smallest value, both sides of a jump included."""
-        return -pt.maximum(Largest()(-self.values, self.lengths)[0], -self.start)
+        return self.named("cmin", -pt.maximum(Largest()(-self.values, self.lengths)[0], -self.start))
 
     def value_at(self, time: float | None) -> Variable:
         """Give the value before a dose given at the time, by default at the end.
@@ -103,7 +104,13 @@ class DensePath(Path):
             )
         if at == self.span[0]:
             return self.start
-        return ValueAt()(self.values, self.edges, self.by_individual(at))[0]
+        return self.named("trough", ValueAt()(self.values, self.edges, self.by_individual(at))[0])
+
+    def named(self, measure: str, value: Any) -> Any:
+        """Name a measure, for errors that speak of it."""
+        if isinstance(value, Variable):
+            value.name = f"{measure}({self.description})"
+        return value
 
     def by_individual(self, value: Any) -> Variable:
         """Give a number, or values by individual, as a value for each individual."""
@@ -113,7 +120,9 @@ class DensePath(Path):
         """Apply an elementwise operation at every node."""
         if isinstance(other, DensePath):
             if other.edges is not self.edges:
-                raise DecisionError(f"{self.description} and {other.description} are paths of different pieces.")
+                raise DecisionError(
+                    f"{self.description} and {other.description} are paths of different pieces."
+                )
             values, start = other.values, other.start
         else:
             start = pt.as_tensor_variable(other)

@@ -13,7 +13,7 @@ from pytensor.graph.basic import Variable
 
 from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.data.events import Events
-from qsp_bayes.decision.chebyshev import N_NODES, NODES
+from qsp_bayes.decision.chebyshev import NODES
 from qsp_bayes.decision.dense_path import DensePath, pieces_of
 from qsp_bayes.decision.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
@@ -120,6 +120,16 @@ class DoseGraph:
         """Times as they are recorded, (individual, dose)."""
         return self.by_course("start") @ self.of_course + self.by_course("every") @ self.step
 
+    @property
+    def n_doses(self) -> Variable:
+        """Number of doses from the begin to the end that are not of amount 0, (individual,)."""
+        return pt.sum(pt.cast((self.dose_times >= self.span[0]) & (self.amounts > 0), "float64"), axis=1)
+
+    @property
+    def amount_given(self) -> Variable:
+        """Amount of all doses from the begin to the end, (individual,)."""
+        return pt.sum(self.amounts * (self.dose_times >= self.span[0]), axis=1)
+
     @cached_property
     def offsets(self) -> dict[tuple[int, int, str], Variable | None]:
         """How much later than recorded a dose of a course begins and ends on a route; None where it is not later.
@@ -153,9 +163,7 @@ class DoseGraph:
     def edges(self) -> Variable:
         """Ends of the pieces, (individual, piece + 1)."""
         n = self.n_individuals
-        later = [
-            pt.zeros(n) if offset is None else pt.alloc(offset, n) for offset in self.offsets.values()
-        ]
+        later = [pt.zeros(n) if offset is None else pt.alloc(offset, n) for offset in self.offsets.values()]
         begin, end = self.span
         breaks = self.dose_times @ self.broken + pt.stack(later, axis=1) @ self.offset
         breaks = pt.clip(breaks, begin, end)
@@ -254,7 +262,7 @@ class Traced:
     graph : DoseGraph
     paths : dict of str to DensePath
         Those that were asked for.
-    counted : list of variable
+    counted : dict of str to variable
         Those that were asked for and jump where a dose passes the end of the simulated time.
     """
 
@@ -269,12 +277,7 @@ class Traced:
             self.paths[name] = self.graph.path(name)
             return self.paths[name]
         if name in ("n_doses", "amount_given"):
-            return self.counted.setdefault(
-                name,
-                pt.sum(self.graph.amounts, axis=1)
-                if name == "amount_given"
-                else pt.alloc(pt.sum(self.graph.of_course), self.graph.n_individuals),
-            )
+            return self.counted.setdefault(name, getattr(self.graph, name))
         if name in self.graph.covariates:
             return self.graph.covariates[name]
         known = (*self.graph.calibration.system.outputs, "n_doses", "amount_given", *self.graph.covariates)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytensor
@@ -25,6 +25,7 @@ from qsp_bayes.ode.threads import threads, usable_cores
 RECORDS = 200_000
 """Records solved at a time, about."""
 
+TINY = float(np.finfo(float).tiny)
 PILOTS = 48
 """Individuals on whom the mesh is made."""
 
@@ -40,7 +41,7 @@ class Evaluation:
     gradient : (individual, free) array, or None
         Derivatives of the utility of each individual.
     error : float
-        The last coefficients of the polynomial pieces, relative to the path, at most.
+        Of the polynomial pieces, estimated, relative to the path, at most.
     """
 
     point: np.ndarray
@@ -78,7 +79,7 @@ def trace(graph: DoseGraph, utility: Utility) -> tuple[Variable, Traced]:
     """
     traced = Traced(graph)
     try:
-        value = utility.function(traced)
+        value = utility.function(cast(Any, traced))
         if isinstance(value, DensePath):
             raise TypeError("it returned a path; reduce it with time_within, auc, cmax or trough")
         value = pt.as_tensor_variable(value, dtype=None)
@@ -133,7 +134,7 @@ class ExpectedUtility:
         value, traced = trace(graph, utility)
         begin = [v for path in traced.paths.values() for v in (path.values, path.start, path.edges)]
         steps = indicators(value, [*begin, *traced.counted.values()])
-        outputs = [value, tail_of(traced.paths)]
+        outputs = [value, error_of(traced.paths)]
         if gradient and not steps:
             outputs.append(pytensor.grad(value.sum(), graph.free, disconnected_inputs="ignore"))
         function = pytensor.function(
@@ -203,13 +204,17 @@ def parts(chosen: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield chosen[first : first + size]
 
 
-def tail_of(paths: Mapping[str, DensePath]) -> Variable:
-    """Give the last coefficients of each piece, relative to the path of the individual, the largest of all: (piece,)."""
+def error_of(paths: Mapping[str, DensePath]) -> Variable:
+    """Estimate the error of each piece relative to the path of the individual, the largest of all: (piece,).
+
+    The coefficients of a smooth path decay geometrically: what follows the last two is as much smaller than they are as
+    they are smaller than the two before.
+    """
     found: Any = 0.0
     for path in paths.values():
-        last = pt.sum(pt.abs(path.values @ TAIL.T), axis=2)
-        size = pt.max(pt.abs(path.values), axis=(1, 2))[:, None]
-        # A piece without length does not count, nor does a path that is zero throughout.
-        relative = pt.switch((path.lengths > 0) & (size > 0), last / pt.maximum(size, np.finfo(float).tiny), 0.0)
-        found = pt.maximum(found, pt.max(relative, axis=0))
+        coefficients = pt.abs(path.values @ TAIL.T)
+        before, last = pt.sum(coefficients[..., :2], axis=2), pt.sum(coefficients[..., 2:], axis=2)
+        following = last * pt.minimum(last / pt.maximum(before, TINY), 1.0)
+        size = pt.maximum(pt.max(pt.abs(path.values), axis=(1, 2))[:, None], TINY)
+        found = pt.maximum(found, pt.max(pt.switch(path.lengths > 0, following / size, 0.0), axis=0))
     return found

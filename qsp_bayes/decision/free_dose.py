@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -128,7 +129,9 @@ class FreeRegimen:
                     f"regimen one, from which the search may start: {bounds.of}=..."
                 )
             if (bounds.of, bounds.course) in taken:
-                raise DecisionError(f"free[{name!r}]: the {bounds.of} of course {bounds.course} is free twice.")
+                raise DecisionError(
+                    f"free[{name!r}]: the {bounds.of} of course {bounds.course} is free twice."
+                )
             taken.add((bounds.of, bounds.course))
         for corner in (self.low, self.high):
             self.at(corner)
@@ -176,11 +179,11 @@ class FreeRegimen:
             If there is no such regimen.
         """
         courses = list(self.regimen.courses)
+        change: Any
         for (name, bounds), value in zip(self.free.items(), point, strict=True):
             try:
-                courses[bounds.course] = dataclasses.replace(
-                    courses[bounds.course], **{bounds.of: float(value)}
-                )
+                change = {bounds.of: float(value)}
+                courses[bounds.course] = dataclasses.replace(courses[bounds.course], **change)
             except DataError as error:
                 raise DecisionError(f"free[{name!r}] at {value:g}: {error}") from error
         first, *others = courses

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import io_toposort
-from pytensor.scalar.basic import Ceil, Floor, IntDiv, Mod, RoundHalfAwayFromZero, RoundHalfToEven, Sign, Trunc
+from pytensor.scalar.basic import (
+    Ceil,
+    Floor,
+    IntDiv,
+    Mod,
+    RoundHalfAwayFromZero,
+    RoundHalfToEven,
+    Sign,
+    Trunc,
+)
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.shape import Shape, Shape_i
 
@@ -44,15 +53,20 @@ def indicators(utility: Variable, paths: Sequence[Variable]) -> list[str]:
         if isinstance(node.op, Shape | Shape_i) or reached.isdisjoint(node.inputs):
             continue
         reached.update(node.outputs)
-        discrete = any(output.type.dtype[:3] in ("boo", "int", "uin") for output in node.outputs)
-        if discrete or isinstance(getattr(node.op, "scalar_op", None), STEPS):
-            if all(source in paths or source.owner is None or not is_discrete(source) for source in node.inputs):
-                found.append(words(node))
+        step = isinstance(getattr(node.op, "scalar_op", None), STEPS)
+        # What is made of the result of a comparison was found where that is.
+        if (step or any(map(is_discrete, node.outputs))) and not any(map(is_logical, node.inputs)):
+            found.append(words(node))
     return found
 
 
 def is_discrete(variable: Variable) -> bool:
-    """Tell whether a variable is itself the result of a comparison: then it was found there."""
+    """Tell whether a variable is a whole or logical number."""
+    return variable.type.dtype.startswith(("bool", "int", "uint"))
+
+
+def is_logical(variable: Variable) -> bool:
+    """Tell whether a variable is a logical number."""
     return variable.type.dtype == "bool"
 
 
@@ -63,7 +77,9 @@ def words(node: Apply) -> str:
     sign = SIGNS.get(type(scalar).__name__)
     if sign and len(operands) == 2:
         return f"{operands[0]} {sign} {operands[1]}"
-    return f"{getattr(scalar, 'name', None) or type(scalar or node.op).__name__.lower()}({', '.join(operands)})"
+    return (
+        f"{getattr(scalar, 'name', None) or type(scalar or node.op).__name__.lower()}({', '.join(operands)})"
+    )
 
 
 def operand(variable: Variable) -> str:

@@ -1,4 +1,4 @@
-"""Individuals: the draws of the population and new individuals within them, common to all regimens that are compared."""
+"""Individuals: draws of the population and new individuals within them, common to all regimens that are compared."""
 
 from __future__ import annotations
 
@@ -48,14 +48,17 @@ class Individuals:
     ) -> Individuals:
         """Draw new individuals: the very ones whom `Calibration.simulate` draws with the same seed and draws."""
         check_fit(calibration, read_facts(fit))
-        study = plan(calibration, regimen, subjects, np.asarray(times, dtype=float), [*calibration.system.outputs])
+        study = plan(
+            calibration, regimen, subjects, np.asarray(times, dtype=float), [*calibration.system.outputs]
+        )
         population = thin(fit["posterior"].to_dataset(), draws)
         seed = int(np.random.SeedSequence(random_seed).generate_state(1)[0])
         n_draws = population.sizes["chain"] * population.sizes["draw"]
         shape = (n_draws, len(subjects))
         parameters = {
+            # A parameter in which individuals do not differ has one value for each draw.
             name: np.ascontiguousarray(
-                np.broadcast_to(values if values.ndim == 2 else values[:, None], shape), dtype=float
+                np.broadcast_to(values.reshape(n_draws, -1), shape), dtype=float
             ).ravel()
             for name, values in new_individuals(calibration, population, study, seed).items()
         }
@@ -75,8 +78,8 @@ class Individuals:
         return [values[chosen] for values in (*self.parameters.values(), *self.covariates.values())]
 
     def spread(self, n: int) -> np.ndarray:
-        """Choose about n individuals evenly, from all draws and of all labels."""
-        return np.unique(np.linspace(0, len(self) - 1, min(n, len(self))).round().astype(int))
+        """Choose n individuals, always the same ones, from all draws and of all labels."""
+        return np.sort(np.random.default_rng(0).permutation(len(self))[:n])
 
     def describe(self, position: int) -> str:
         """Say who is meant."""

@@ -24,7 +24,7 @@ class Mesh:
     cuts : tuple of tuple of float
         For each segment between breaks, where it is cut, as shares of it: 0 first, 1 not said.
     error : float
-        The last coefficients of the pieces relative to the path, at most, when the mesh was made.
+        Of the pieces, estimated, relative to the path, at most, when the mesh was made.
     """
 
     layout: DoseLayout
@@ -112,18 +112,18 @@ class Mesh:
             cuts.append(tuple(kept))
         return replace(self, cuts=tuple(cuts))
 
-    def refined(self, tails: Callable[[Mesh], np.ndarray], tolerance: float) -> Mesh:
+    def refined(self, errors: Callable[[Mesh], np.ndarray], tolerance: float) -> Mesh:
         """Cut in two what does not follow the path, until everything does or there is no room.
 
         Parameters
         ----------
-        tails : callable
-            Gives the last coefficients of each piece relative to the path.
+        errors : callable
+            Gives the error of each piece relative to the path.
         tolerance : float
         """
         mesh = self
         for _ in range(MOST_ROUNDS):
-            found = tails(mesh)
+            found = errors(mesh)
             mesh = replace(mesh, error=float(found.max(initial=0.0)))
             bad = found > tolerance
             if not bad.any() or mesh.n_pieces + bad.sum() > MOST_PIECES:

@@ -1,7 +1,7 @@
 """What is asked of polynomial pieces, as PyTensor operations.
 
-Each gives, beside its value for each subject, the derivatives of that value in closed form; the gradient multiplies them
-by what comes from above. They have first derivatives only.
+Each gives, beside its value for each subject, the derivatives of that value in closed form; the gradient multiplies
+them by what comes from above. They have first derivatives only.
 """
 
 from __future__ import annotations
@@ -97,14 +97,12 @@ class TimeBelow(PieceMeasure):
 
     def perform(self, node: Apply, inputs: Sequence[Any], outputs: Any) -> None:
         """Run the kernel."""
-        for storage, value in zip(
-            outputs, kernels.time_below_kernel(*inputs, self.strict), strict=True
-        ):
+        for storage, value in zip(outputs, kernels.time_below_kernel(*inputs, self.strict), strict=True):
             storage[0] = value
 
 
 class Largest(PieceMeasure):
-    """Largest value, of values (subject, piece, node) and lengths (subject, piece): pieces of no length do not count."""
+    """Largest value of values (subject, piece, node) and lengths (subject, piece): those without length do not count."""
 
     dimensions = (3, 2)
     by = (0,)
