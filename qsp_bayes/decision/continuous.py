@@ -18,7 +18,7 @@ from qsp_bayes.decision.curvature import Curvature, polish
 from qsp_bayes.decision.dose_graph import DoseGraph
 from qsp_bayes.decision.dose_optimum import DoseOptimum
 from qsp_bayes.decision.dose_search import Trace, ascend, best_of, refine_grid
-from qsp_bayes.decision.expected_utility import Evaluation, ExpectedUtility, Untraceable
+from qsp_bayes.decision.expected_utility import Evaluation, ExpectedUtility, Tracing, Untraceable, trace
 from qsp_bayes.decision.free_dose import Between, FreeRegimen
 from qsp_bayes.decision.individuals import Individuals
 from qsp_bayes.decision.simulated_utility import SimulatedUtility
@@ -106,6 +106,9 @@ def optimise_dose(
     ``smooth_indicator(value, threshold, width)``, a logistic step, in its place; `time_within` and its kin need none,
     because durations move smoothly with the dose.
 
+    A value at a fixed time, such as ``trough(x["Cc"], 24)``, jumps where a bolus into what is observed passes that time; the
+    ascents see only one side of such a jump, the coarse search both.
+
     Interrupting (Ctrl-C) gives the best so far, marked so.
 
     References
@@ -140,28 +143,33 @@ def optimise_dose(
             "Take more draws."
         )
     graph = DoseGraph(calibration, free_regimen, individuals.parameters, individuals.covariates, span)
-    expected, reason = differentiable(graph, individuals, measured, method, tolerance)
-    trace, message, finished = Trace(free_regimen.names), "", True
-    by_gradient = expected is not None and not expected.steps and method != "grid"
+    tracing, reason = traced(graph, measured, method)
+    expected = (
+        None
+        if tracing is None
+        else ExpectedUtility.of(tracing, individuals, gradient=not reason, tolerance=tolerance)
+    )
+    record, message, finished = Trace(free_regimen.names), "", True
+    by_gradient = not reason
     with Progress(disable=not progressbar, transient=True) as progress:
         task = progress.add_task("compiling", total=None)
-        trace.tell = lambda words: progress.update(task, description=words)
+        record.tell = lambda words: progress.update(task, description=words)
         try:
             if expected is not None and by_gradient:
-                message = ascend(expected, trace, starts, random_seed)
-                polish(expected, trace)
+                message = ascend(expected, record, starts, random_seed)
+                polish(expected, record)
             elif expected is not None:
-                refine_grid(lambda points: [expected(point) for point in points], free_regimen, trace)
+                refine_grid(lambda points: [expected(point) for point in points], free_regimen, record)
             else:
                 simulated = SimulatedUtility(
                     calibration, fit, free_regimen, subjects, measured, span, draws, random_seed
                 )
-                refine_grid(simulated, free_regimen, trace)
+                refine_grid(simulated, free_regimen, record)
         except KeyboardInterrupt:
-            if trace.best is None:
+            if record.best is None:
                 raise
             finished = False
-        best = best_of(trace)
+        best = best_of(record)
         curvature = None
         if expected is not None and by_gradient:
             progress.update(task, description="curvature")
@@ -176,13 +184,13 @@ def optimise_dose(
         "n_subjects": len(subjects),
         "subjects": subjects.origin,
         "method": "gradient" if by_gradient else "grid",
-        "reason": "" if by_gradient else reason,
+        "reason": reason,
         "finished": finished,
         "message": message,
         "cautions": cautions(free_regimen, expected, best, span, tolerance),
     }
     data = describe(free_regimen, individuals, best, curvature, calibration.system.time_unit)
-    return DoseOptimum(data.assign_attrs(qsp_bayes=json.dumps(facts)), free_regimen, trace.table)
+    return DoseOptimum(data.assign_attrs(qsp_bayes=json.dumps(facts)), free_regimen, record.table)
 
 
 def check_settings(times: tuple[float, float], method: str, starts: int, tolerance: float) -> None:
@@ -199,10 +207,8 @@ def check_settings(times: tuple[float, float], method: str, starts: int, toleran
         )
 
 
-def differentiable(
-    graph: DoseGraph, individuals: Individuals, measured: Utility, method: str, tolerance: float
-) -> tuple[ExpectedUtility | None, str]:
-    """Compile a utility, and say why its gradient is of no use where it is not, or why it cannot be compiled.
+def traced(graph: DoseGraph, measured: Utility, method: str) -> tuple[Tracing | None, str]:
+    """Trace a utility; say why its gradient is of no use where it is not, or why it cannot be traced.
 
     Raises
     ------
@@ -211,9 +217,7 @@ def differentiable(
     """
     instead = 'or choose method="grid"'
     try:
-        expected = ExpectedUtility.of(
-            graph, individuals, measured, gradient=method != "grid", tolerance=tolerance
-        )
+        tracing = trace(graph, measured)
     except Untraceable as error:
         reason = f"the utility ({measured.description}) can be evaluated with arrays only ({error})"
         if method == "gradient":
@@ -221,15 +225,15 @@ def differentiable(
                 f"optimise_dose: {reason}. Write it with time_within, auc, cmax, trough and arithmetic, {instead}."
             ) from error
         return None, reason
-    if not expected.steps:
-        return expected, 'method="grid" was asked for'
-    reason = f"the utility ({measured.description}) compares: {', '.join(expected.steps)}"
+    if not tracing.steps:
+        return tracing, 'method="grid" was asked for' if method == "grid" else ""
+    reason = f"the utility ({measured.description}) compares: {', '.join(tracing.steps)}"
     if method == "gradient":
         raise DecisionError(
             f"optimise_dose: {reason}. A comparison has the derivative zero, which would make any dose look best. "
             f"Use smooth_indicator(value, threshold, width) in its place, {instead}."
         )
-    return expected, reason
+    return tracing, reason
 
 
 def cautions(

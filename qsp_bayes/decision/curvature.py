@@ -52,15 +52,18 @@ class Curvature:
         """
         regimen = utility.regimen
         width = regimen.high - regimen.low
-        steps, position = [], []
-        for k in range(width.size):
-            step = step_within(utility, found.point, k)
-            steps.append(step)
-            position.append(place(found.point[k], regimen.low[k], regimen.high[k], step))
+        # At a bound, or close to it, the differences are centred within.
+        room = STEP * width
+        centre = np.clip(found.point, regimen.low + room, regimen.high - room)
+        steps = [step_within(utility, found.point, centre[k], k) for k in range(width.size)]
+        position = [
+            place(found.point[k], regimen.low[k], regimen.high[k], step) for k, step in enumerate(steps)
+        ]
         free = [k for k, name in enumerate(position) if name == "interior"]
         second = np.full((width.size, width.size), np.nan)
         for k in free:
-            second[np.ix_(free, [k])] = differences(utility, found.point, k, steps[k])[free, None]
+            around = moved_to(found.point, k, centre[k])
+            second[np.ix_(free, [k])] = differences(utility, around, k, steps[k])[free, None]
         second[np.ix_(free, free)] = 0.5 * (second + second.T)[np.ix_(free, free)]
         error = np.where([name == "kink" for name in position], np.nan, 0.0)
         H = second[np.ix_(free, free)]
@@ -97,14 +100,13 @@ def concave(second: np.ndarray) -> bool:
     return bool(np.isfinite(second).all() and (np.linalg.eigvalsh(second) < 0).all())
 
 
-def step_within(utility: ExpectedUtility, point: np.ndarray, k: int) -> float:
-    """Give a step that stays within the bounds and keeps the doses that there are; 0 if there is none."""
+def step_within(utility: ExpectedUtility, point: np.ndarray, centre: float, k: int) -> float:
+    """Give a step around a value of one variable that keeps the doses that there are; 0 if there is none."""
     regimen, end = utility.regimen, utility.graph.span[1]
-    low, high = regimen.low[k], regimen.high[k]
-    step = min(STEP * (high - low), point[k] - low, high - point[k])
-    here = regimen.layout(point, end).key
-    while step >= LEAST_STEP * (high - low):
-        if all(regimen.layout(shifted(point, k, sign * step), end).key == here for sign in (-1, 1)):
+    width = regimen.high[k] - regimen.low[k]
+    step, here = STEP * width, regimen.layout(point, end).key
+    while step >= LEAST_STEP * width:
+        if all(regimen.layout(moved_to(point, k, centre + sign * step), end).key == here for sign in (-1, 1)):
             return step
         step *= 0.5
     return 0.0
@@ -119,17 +121,20 @@ def place(value: float, low: float, high: float, step: float) -> str:
     return "interior" if step > 0 else "kink"
 
 
-def shifted(point: np.ndarray, k: int, by: float) -> np.ndarray:
-    """Move one coordinate."""
+def moved_to(point: np.ndarray, k: int, value: float) -> np.ndarray:
+    """Set one coordinate."""
     moved = point.copy()
-    moved[k] += by
+    moved[k] = value
     return moved
 
 
 def differences(utility: ExpectedUtility, point: np.ndarray, k: int, step: float) -> np.ndarray:
     """Differentiate the gradient by one variable, by central differences of two steps (Richardson)."""
 
+    def slope(by: float) -> np.ndarray:
+        return utility(moved_to(point, k, point[k] + by)).slope
+
     def central(h: float) -> np.ndarray:
-        return (utility(shifted(point, k, h)).slope - utility(shifted(point, k, -h)).slope) / (2 * h)
+        return (slope(h) - slope(-h)) / (2 * h)
 
     return (4 * central(0.5 * step) - central(step)) / 3

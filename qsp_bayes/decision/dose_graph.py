@@ -138,7 +138,8 @@ class DoseGraph:
         """
         system = self.calibration.system
         symbolic = system.symbolic()
-        values = {**self.parameters, **self.covariates}
+        inputs = {name: self.covariates[name] for name in system.inputs}
+        values = {**{name: self.parameters[name] for name in system.parameters}, **inputs}
         found: dict[tuple[int, int, str], Variable | None] = {}
         amounts, rates, durations = (self.by_course(name) for name in ("amount", "rate", "duration"))
 

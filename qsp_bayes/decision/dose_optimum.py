@@ -194,6 +194,12 @@ class DoseOptimum:
                     f"At {name} = {row['value']:.4g} the number of doses changes: expected utility has a kink or a "
                     "jump there, so that flatness and error of the optimum are not known."
                 )
+        unknown = self.data["value_mcse"].isnull() & (self.data["position"] == "interior")
+        if facts["method"] == "gradient" and unknown.any():
+            found.append(
+                "Expected utility does not curve down in all directions here, at this number of individuals: the error "
+                "of the optimum is not known. More individuals or draws smooth it; or the utility is flat."
+            )
         return tuple(found)
 
     def summary(self) -> str:

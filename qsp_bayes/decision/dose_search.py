@@ -16,7 +16,7 @@ from qsp_bayes.decision.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
 
 COARSE_INDIVIDUALS = 256
-COARSE_BY_VARIABLE = 8
+COARSE_BY_VARIABLE = 16
 ROUGH, FINE = 1e-5, 1e-10
 """Where an ascent ends: gains of a step, relative to the range of expected utility."""
 SETTLING = 0.02
@@ -111,7 +111,7 @@ def settle(utility: ExpectedUtility, trace: Trace) -> None:
     """Search on by values alone (COBYQA) around the best point.
 
     Expected utility of finitely many individuals has small kinks where the peak of one of them touches a threshold. The
-    gradient is steep on either side of each, and an ascent ends at one; a quadratic model of the values looks past them.
+    gradient is steep beside each, and an ascent ends at one; a quadratic model of the values looks past them.
     """
     regimen = utility.regimen
     low, width = regimen.low, regimen.high - regimen.low

@@ -28,6 +28,8 @@ RECORDS = 200_000
 TINY = float(np.finfo(float).tiny)
 PILOTS = 48
 """Individuals on whom the mesh is made."""
+SLACK = 10.0
+"""How much larger than the tolerance the error of others may be before the mesh is made finer."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,27 @@ class Evaluation:
         return self.gradient.mean(axis=0)
 
 
-def trace(graph: DoseGraph, utility: Utility) -> tuple[Variable, Traced]:
-    """Evaluate a utility with a graph in place of numbers.
+@dataclass(frozen=True, eq=False)
+class Tracing:
+    """A utility as a graph.
 
-    Returns
-    -------
-    variable, Traced
-        Utility by individual, and what it asked for.
+    Attributes
+    ----------
+    value : variable
+        Utility by individual.
+    seen : Traced
+        What the utility asked for.
+    steps : list of str
+        Comparisons in the utility; where there are any, the derivatives are of no use.
+    """
+
+    value: Variable
+    seen: Traced
+    steps: list[str]
+
+
+def trace(graph: DoseGraph, utility: Utility) -> Tracing:
+    """Evaluate a utility with a graph in place of numbers.
 
     Raises
     ------
@@ -77,20 +93,22 @@ def trace(graph: DoseGraph, utility: Utility) -> tuple[Variable, Traced]:
     DecisionError
         If it asks for what there is not.
     """
-    traced = Traced(graph)
+    seen = Traced(graph)
+    _ = graph.solution  # what is wrong with the system is not to be taken for the utility's fault
     try:
-        value = utility.function(cast(Any, traced))
+        value = utility.function(cast(Any, seen))
         if isinstance(value, DensePath):
             raise TypeError("it returned a path; reduce it with time_within, auc, cmax or trough")
         value = pt.as_tensor_variable(value, dtype=None)
-        if value.ndim > 1 or not traced.paths:
+        if value.ndim > 1 or not seen.paths:
             raise TypeError("it did not return one value for each individual made of a path")
-        value = pt.cast(value, "float64")
+        value = pt.alloc(pt.cast(value, "float64"), graph.n_individuals)
     except DecisionError:
         raise
     except Exception as error:  # whatever a function of the user's does with what it does not expect
         raise Untraceable(f"{type(error).__name__}: {error}") from error
-    return pt.alloc(value, graph.n_individuals), traced
+    begin = [v for path in seen.paths.values() for v in (path.values, path.start, path.edges)]
+    return Tracing(value, seen, indicators(value, [*begin, *seen.counted.values()]))
 
 
 class Untraceable(Exception):
@@ -103,44 +121,37 @@ class ExpectedUtility:
 
     Attributes
     ----------
-    regimen : FreeRegimen
+    graph : DoseGraph
     individuals : Individuals
-    steps : list of str
-        Comparisons in the utility; where there are any, there is no gradient.
+    function : callable
+        Of the inputs of the graph: utility by individual, error by piece and, where there is one, gradient.
     jumps : list of str
         What the utility asks for that jumps where a dose passes the end.
+    tolerance : float
+        Error of the pieces relative to the path.
+    meshes : dict
+        By layout of the doses.
     """
 
     graph: DoseGraph
     individuals: Individuals
     function: Callable[..., list[np.ndarray]]
-    steps: list[str]
     jumps: list[str]
     tolerance: float
     meshes: dict[tuple[bytes, ...], Mesh] = field(default_factory=dict)
-    n_evaluations: int = 0
 
     @classmethod
     def of(
-        cls,
-        graph: DoseGraph,
-        individuals: Individuals,
-        utility: Utility,
-        *,
-        gradient: bool = True,
-        tolerance: float = 1e-6,
+        cls, tracing: Tracing, individuals: Individuals, *, gradient: bool = True, tolerance: float = 1e-6
     ) -> ExpectedUtility:
-        """Trace and compile a utility, without gradient where it has none."""
-        value, traced = trace(graph, utility)
-        begin = [v for path in traced.paths.values() for v in (path.values, path.start, path.edges)]
-        steps = indicators(value, [*begin, *traced.counted.values()])
-        outputs = [value, error_of(traced.paths)]
-        if gradient and not steps:
-            outputs.append(pytensor.grad(value.sum(), graph.free, disconnected_inputs="ignore"))
-        function = pytensor.function(
-            [*graph.by_individual, *graph.by_layout], outputs, on_unused_input="ignore"
-        )
-        return cls(graph, individuals, function, steps, list(traced.counted), tolerance)
+        """Compile a traced utility."""
+        graph, seen = tracing.seen.graph, tracing.seen
+        outputs = [tracing.value, error_of(seen.paths)]
+        if gradient:
+            outputs.append(pytensor.grad(tracing.value.sum(), graph.free, disconnected_inputs="ignore"))
+        inputs = [*graph.by_individual, *graph.by_layout]
+        function = pytensor.function(inputs, outputs, on_unused_input="ignore")
+        return cls(graph, individuals, function, list(seen.counted), tolerance)
 
     @property
     def regimen(self) -> FreeRegimen:
@@ -148,27 +159,32 @@ class ExpectedUtility:
         return self.graph.regimen
 
     def mesh(self, point: np.ndarray) -> Mesh:
-        """Give the mesh of the doses at a point, made where it is met first."""
+        """Give the mesh of the doses at a point, made where these doses are met first."""
         layout = self.regimen.layout(point, self.graph.span[1])
         if layout.key not in self.meshes:
             offsets = self.graph.offsets
-            uncut = Mesh.uncut(
-                self.regimen,
-                layout,
-                list(offsets),
-                [offset is not None for offset in offsets.values()],
-                self.graph.span[0],
-            )
-            pilots = self.individuals.spread(PILOTS)
-            self.meshes[layout.key] = uncut.refined(
-                lambda mesh: self.run(point, mesh, pilots)[1], self.tolerance
-            )
+            later = [offset is not None for offset in offsets.values()]
+            uncut = Mesh.uncut(self.regimen, layout, list(offsets), later, self.graph.span[0])
+            self.meshes[layout.key] = self.refined(uncut, point)
         return self.meshes[layout.key]
+
+    def refined(self, mesh: Mesh, point: np.ndarray) -> Mesh:
+        """Cut the pieces that do not follow the paths at a point."""
+        pilots = self.individuals.spread(PILOTS)
+        return mesh.refined(lambda trial: self.run(point, trial, pilots)[1], self.tolerance)
 
     def run(self, point: np.ndarray, mesh: Mesh, chosen: np.ndarray) -> list[np.ndarray]:
         """Run the compiled function for some individuals."""
         free = np.tile(np.asarray(point, dtype=float), (chosen.size, 1))
         return self.function(free, *self.individuals.columns(chosen), *mesh.arrays())
+
+    def solved(
+        self, point: np.ndarray, mesh: Mesh, chosen: np.ndarray
+    ) -> tuple[list[list[np.ndarray]], float]:
+        """Run the compiled function part by part, and give the largest error of a piece."""
+        size = max(1, RECORDS // (mesh.n_pieces * N_NODES))
+        found = [self.run(point, mesh, part) for part in parts(chosen, size)]
+        return found, float(max(part[1].max(initial=0.0) for part in found))
 
     def __call__(self, point: np.ndarray, chosen: np.ndarray | None = None) -> Evaluation:
         """Evaluate at a point, for all individuals or some.
@@ -182,9 +198,13 @@ class ExpectedUtility:
         chosen = np.arange(len(self.individuals)) if chosen is None else chosen
         with threads(usable_cores()):
             mesh = self.mesh(point)
-            size = max(1, RECORDS // (mesh.n_pieces * N_NODES))
-            found = [self.run(point, mesh, part) for part in parts(chosen, size)]
-        self.n_evaluations += 1
+            found, error = self.solved(point, mesh, chosen)
+            if error > SLACK * self.tolerance:
+                # The same doses at other times: a segment that was short when the mesh was made may be long now.
+                finer = self.refined(mesh, point)
+                if finer.n_pieces > mesh.n_pieces:
+                    self.meshes[mesh.layout.key] = finer
+                    found, error = self.solved(point, finer, chosen)
         utility = np.concatenate([part[0] for part in found])
         wrong = ~np.isfinite(utility)
         if wrong.any():
@@ -195,7 +215,7 @@ class ExpectedUtility:
                 "division by zero, and that the system can be solved there; or narrow the bounds."
             )
         gradient = np.concatenate([part[2] for part in found]) if len(found[0]) > 2 else None
-        return Evaluation(point, utility, gradient, float(max(part[1].max(initial=0.0) for part in found)))
+        return Evaluation(point, utility, gradient, error)
 
 
 def parts(chosen: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -126,6 +126,15 @@ def all_on_one_side(values, level):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def is_constant_at(values, level):  # type: ignore[no-untyped-def]
+    """Tell whether a piece stays at a level."""
+    same = True
+    for j in range(N_NODES):
+        same = same and values[j] == level
+    return same
+
+
+@compiled
 def time_below_kernel(values, lengths, level, strict):  # type: ignore[no-untyped-def]
     """Time below a level, (subject,), and its derivatives by values, lengths and level."""
     n_subjects, n_pieces, _ = values.shape
@@ -140,6 +149,8 @@ def time_below_kernel(values, lengths, level, strict):  # type: ignore[no-untype
             if not lengths[i, q] > 0.0:
                 continue
             side = all_on_one_side(values[i, q], level[i])
+            if is_constant_at(values[i, q], level[i]):
+                side = 1 if strict else -1
             if side != 0:
                 by_length[i, q] = 1.0 if side < 0 else 0.0
                 total[i] += by_length[i, q] * lengths[i, q]
@@ -152,10 +163,6 @@ def time_below_kernel(values, lengths, level, strict):  # type: ignore[no-untype
             size = 0.0
             for k in range(N_NODES):
                 size = max(size, abs(p[k]))
-            if size == 0.0:  # the piece is the level
-                by_length[i, q] = 0.0 if strict else 1.0
-                total[i] += by_length[i, q] * lengths[i, q]
-                continue
             n_found = roots_within(p, work, found)
             share, left = 0.0, -1.0
             for r in range(n_found + 1):

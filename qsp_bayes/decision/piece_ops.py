@@ -102,7 +102,7 @@ class TimeBelow(PieceMeasure):
 
 
 class Largest(PieceMeasure):
-    """Largest value of values (subject, piece, node) and lengths (subject, piece): those without length do not count."""
+    """Largest of values (subject, piece, node) over lengths (subject, piece); pieces without length do not count."""
 
     dimensions = (3, 2)
     by = (0,)
