@@ -81,7 +81,7 @@ def optimise_dose(
         ``"gradient"`` refuses a utility without useful derivatives; ``"auto"`` then takes a grid that is refined around
         its best point, and says so.
     starts : int
-        Ascents, from the best points of a coarse search.
+        Ascents with all individuals, from the best points that shorter ones with few individuals reach.
     tolerance : float
         Error of the polynomial pieces relative to the path.
     random_seed : int
@@ -106,8 +106,9 @@ def optimise_dose(
     ``smooth_indicator(value, threshold, width)``, a logistic step, in its place; `time_within` and its kin need none,
     because durations move smoothly with the dose.
 
-    A value at a fixed time, such as ``trough(x["Cc"], 24)``, jumps where a bolus into what is observed passes that time; the
-    ascents see only one side of such a jump, the coarse search both.
+    A value at a fixed time, such as ``trough(x["Cc"], 24)``, jumps where a bolus into what is observed passes that
+    time; the ascents see only one side of such a jump, the coarse search both. With the interval free there are often
+    several maxima: many short ascents precede the long ones, and `trace` shows what they met.
 
     Interrupting (Ctrl-C) gives the best so far, marked so.
 

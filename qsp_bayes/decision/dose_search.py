@@ -15,12 +15,16 @@ from qsp_bayes.decision.expected_utility import Evaluation, ExpectedUtility
 from qsp_bayes.decision.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
 
-COARSE_INDIVIDUALS = 256
+COARSE_INDIVIDUALS = 128
 COARSE_BY_VARIABLE = 16
+SHORT, SHORT_BY_VARIABLE = 12, 6
+"""Steps of a short ascent, and how many there are at most by variable."""
 ROUGH, FINE = 1e-5, 1e-10
 """Where an ascent ends: gains of a step, relative to the range of expected utility."""
 SETTLING = 0.02
 """Reach of the search by values alone, as a share of the bounds."""
+MOST_NUMBERS = 24
+"""Numbers of doses from which short ascents start."""
 GRID_POINTS = {1: 13, 2: 7, 3: 5}
 """Points of a grid along each variable, by the number of variables; 4 for more."""
 ROUNDS = 8
@@ -61,7 +65,10 @@ class Trace:
 
 
 def ascend(utility: ExpectedUtility, trace: Trace, starts: int, random_seed: int) -> str:
-    """Ascend by L-BFGS-B from the best points of a coarse search.
+    """Ascend by L-BFGS-B: in few steps with few individuals from many points, then with all from the best of these.
+
+    Expected utility has a maximum of its own for many a number of doses, and where amount and interval must fit each
+    other the best points of a coarse search need not lie near the best maximum.
 
     Returns
     -------
@@ -71,29 +78,50 @@ def ascend(utility: ExpectedUtility, trace: Trace, starts: int, random_seed: int
     regimen = utility.regimen
     low, width = regimen.low, regimen.high - regimen.low
     few = utility.individuals.spread(COARSE_INDIVIDUALS)
-    coarse = []
-    for point in coarse_points(regimen, random_seed):
-        found = utility(point, few)
-        trace.add("coarse search", found, all_individuals=False)
-        coarse.append(found)
-    scale = max(float(np.ptp([found.expected for found in coarse])), 1e-9 * abs(coarse[0].expected), 1e-300)
     messages = []
 
-    def objective(share: np.ndarray) -> tuple[float, np.ndarray]:
-        found = utility(low + share * width)
-        trace.add("ascent", found)
-        return -found.expected / scale, -found.slope * width / scale
+    def ascend_from(
+        point: np.ndarray,
+        gain: float,
+        *,
+        fixed: int | None = None,
+        steps: int = 200,
+        chosen: np.ndarray | None = None,
+    ) -> Evaluation:
+        reached: list[Evaluation] = []
 
-    def ascend_from(point: np.ndarray, gain: float, fixed: int | None = None) -> None:
+        def objective(share: np.ndarray) -> tuple[float, np.ndarray]:
+            found = utility(low + share * width, chosen)
+            trace.add("ascent" if chosen is None else "short ascent", found, all_individuals=chosen is None)
+            reached.append(found)
+            return -found.expected / scale, -found.slope * width / scale
+
         share = np.clip((point - low) / width, 0.0, 1.0)
         bounds = [(x, x) if k == fixed else (0.0, 1.0) for k, x in enumerate(share)]
-        options = {"maxiter": 200, "ftol": gain, "gtol": 1e-9, "maxls": 10}
+        options = {"maxiter": steps, "ftol": gain, "gtol": 1e-9, "maxls": 10}
         ended = minimize(objective, share, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
         # "ABNORMAL" is the line search at the rounding of the objective: nothing is left to be gained.
-        if not ended.success and "ABNORMAL" not in ended.message:
+        if chosen is None and not ended.success and "ABNORMAL" not in ended.message:
             messages.append(ended.message)
+        return max(reached, key=lambda found: found.expected)
 
-    for start in apart(coarse, width, starts):
+    coarse = []
+    for point in coarse_points(regimen, random_seed):
+        coarse.append(utility(point, few))
+        trace.add("coarse search", coarse[-1], all_individuals=False)
+    # Doses that are far off may be worse by orders of magnitude than those among which there is a choice.
+    values = np.sort([found.expected for found in coarse])
+    scale = max(float(np.ptp(values[-len(values) // 4 :])), 1e-9 * abs(values[-1]), 1e-300)
+    risen = [
+        ascend_from(start.point, 1e-4, steps=SHORT, chosen=few)
+        for start in apart(coarse, width, SHORT_BY_VARIABLE * low.size)
+    ]
+    best = max(risen, key=lambda found: found.expected)
+    risen += [
+        ascend_from(point, 1e-4, steps=SHORT, chosen=few)
+        for point in other_numbers(regimen, best.point, utility.graph.span[1])
+    ]
+    for start in apart(risen, width, starts):
         ascend_from(start.point, ROUGH)
     for position, value in boundaries(regimen, best_of(trace).point, utility.graph.span[1]):
         before = best_of(trace)
@@ -145,17 +173,38 @@ def boundaries(regimen: FreeRegimen, point: np.ndarray, end: float) -> list[tupl
     There the number of doses changes, and expected utility may have a kink or a jump, past which no gradient leads.
     """
     found = []
-    courses = regimen.at(point).courses
-    for position, bounds in enumerate(regimen.free.values()):
-        course = courses[bounds.course]
-        if bounds.of != "every" or course.doses is not None:
-            continue
-        lasts = min(end, course.until if course.until is not None else end) - course.start
-        number = lasts / point[position]
-        for n in {np.floor(number), np.ceil(number)} - {0.0}:
+    for position, lasts in lengths_of_courses(regimen, point, end).items():
+        number, bounds = lasts / point[position], list(regimen.free.values())[position]
+        for n in sorted({np.floor(number), np.ceil(number)} - {0.0}):
             if bounds.low <= lasts / n <= bounds.high:
                 found.append((position, float(lasts / n)))
     return found
+
+
+def other_numbers(regimen: FreeRegimen, point: np.ndarray, end: float) -> list[np.ndarray]:
+    """Give points with every other number of doses of a course, at the same amount for each unit of time."""
+    found = []
+    for position, lasts in lengths_of_courses(regimen, point, end).items():
+        bounds = list(regimen.free.values())[position]
+        amount = regimen.position("amount", bounds.course)
+        fewest, most = int(np.ceil(lasts / bounds.high)), int(np.ceil(lasts / bounds.low))
+        for n in np.unique(np.linspace(max(fewest, 1), most, MOST_NUMBERS).round()):
+            moved = point.copy()
+            moved[position] = lasts / (n - 0.5)
+            if amount is not None:
+                moved[amount] *= moved[position] / point[position]
+            found.append(np.clip(moved, regimen.low, regimen.high))
+    return found
+
+
+def lengths_of_courses(regimen: FreeRegimen, point: np.ndarray, end: float) -> dict[int, float]:
+    """Give, by position, each free interval that changes the number of doses, and how long its course lasts."""
+    courses, found = regimen.at(point).courses, {}
+    for position, bounds in enumerate(regimen.free.values()):
+        course = courses[bounds.course]
+        if bounds.of == "every" and course.doses is None:
+            found[position] = min(end, end if course.until is None else course.until) - course.start
+    return {position: lasts for position, lasts in found.items() if lasts > 0}
 
 
 def coarse_points(regimen: FreeRegimen, random_seed: int) -> np.ndarray:
@@ -167,10 +216,10 @@ def coarse_points(regimen: FreeRegimen, random_seed: int) -> np.ndarray:
 
 
 def apart(found: list[Evaluation], width: np.ndarray, n: int) -> list[Evaluation]:
-    """Choose the n best evaluations of which none is within a tenth of the bounds of a better one."""
+    """Choose the n best evaluations of which none is within a twentieth of the bounds of a better one."""
     chosen: list[Evaluation] = []
     for candidate in sorted(found, key=lambda evaluation: -evaluation.expected):
-        if all(np.abs((candidate.point - other.point) / width).max() > 0.1 for other in chosen):
+        if all(np.abs((candidate.point - other.point) / width).max() > 0.05 for other in chosen):
             chosen.append(candidate)
         if len(chosen) == n:
             break
