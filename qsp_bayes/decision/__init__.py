@@ -5,9 +5,12 @@ from qsp_bayes.decision.burden import doses_per_day, dosing_cost
 from qsp_bayes.decision.choice import choose
 from qsp_bayes.decision.clinical_utility_index import ClinicalUtilityIndex
 from qsp_bayes.decision.constraint import Constraint
+from qsp_bayes.decision.continuous import optimise_dose
 from qsp_bayes.decision.decision import Decision
 from qsp_bayes.decision.decision_sensitivity import DecisionSensitivity
+from qsp_bayes.decision.dense_path import DensePath
 from qsp_bayes.decision.desirability import larger_is_better, smaller_is_better, target_is_best
+from qsp_bayes.decision.dose_optimum import DoseOptimum
 from qsp_bayes.decision.events import cumulative_hazard, event_probability, smooth_indicator
 from qsp_bayes.decision.exposure import (
     auc,
@@ -25,6 +28,7 @@ from qsp_bayes.decision.exposure import (
 )
 from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.first_in_human import first_in_human
+from qsp_bayes.decision.free_dose import Between
 from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
 from qsp_bayes.decision.maximum_bias import BiasOfMaximum, bias_of_maximum
 from qsp_bayes.decision.model_average import stacking_weights
@@ -47,12 +51,15 @@ from qsp_bayes.decision.value_of_information import ValueOfInformation
 
 __all__ = [
     "Attainment",
+    "Between",
     "BiasOfMaximum",
     "CVaR",
     "ClinicalUtilityIndex",
     "Constraint",
     "Decision",
     "DecisionSensitivity",
+    "DensePath",
+    "DoseOptimum",
     "FirstInHuman",
     "MabelLimit",
     "Mean",
@@ -98,6 +105,7 @@ __all__ = [
     "largest_decrease",
     "largest_increase",
     "net_benefit",
+    "optimise_dose",
     "pareto",
     "smaller_is_better",
     "smooth_indicator",
