@@ -112,7 +112,7 @@ def choose_until(
     Notes
     -----
     Stopping at a separation is optimistic: the difference shown when it stops is too large on average, since it stops
-    earlier when it is large by chance. `StoppingRule` holds the rate of false claims all the same.
+    earlier when it is large by chance. `StoppingRule` says how often a claim is false.
 
     Examples
     --------

@@ -45,7 +45,9 @@ class StoppingRule:
 
     A rule that looks again and again until it sees a difference of two errors claims one too often; dividing the error
     rate by the number of comparisons (Bonferroni) keeps the probability of naming a regimen that is not the best at
-    :math:`\epsilon` or less, up to that approximation.
+    about :math:`\epsilon` or less, up to that approximation. It is worst where the first look is small: for two equal
+    regimens, from 32 draws of 8 individuals on, 11 % of 120 searches named the one and 17 % the other at
+    :math:`\epsilon = 0.1`. Begin with a hundred of each.
 
     Parameters
     ----------
