@@ -11,6 +11,7 @@ from qsp_bayes.decision import (
     auc,
     choose,
     cmax,
+    continuous,
     expected_utility,
     optimise_dose,
     standard_error,
@@ -391,3 +392,26 @@ def test_the_steady_state_is_that_of_a_simulation():
     for k in range(2):
         truth = fourth_order(function, point, k, 1e-3 * point[k])
         np.testing.assert_allclose(function(point).gradient[:, k], truth, rtol=1e-5, atol=1e-8)
+
+
+def test_an_interrupted_search_keeps_the_best_so_far(geometric, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(continuous, "polish", interrupt)
+    calibration = calibration_of(one_compartment(), vary=("CL",))
+    found = optimise_dose(
+        calibration,
+        fit_of(calibration, draws=20),
+        Regimen(100, into="central"),
+        {"dose": Between(20, 900, of="amount")},
+        people(5),
+        utility(lambda x: -((np.log(auc(x["Cc"])) - np.log(40.0)) ** 2)),
+        times=(0, 600),
+        draws=40,
+        random_seed=7,
+        progressbar=False,
+    )
+    assert not found.is_finished
+    assert "interrupted" in found.cautions[0]
+    assert found.values["dose"] == pytest.approx(geometric[0].values["dose"], rel=1e-3)
