@@ -65,9 +65,11 @@ def cautions_of(facts: Mapping[str, Any], levels: pd.DataFrame) -> tuple[str, ..
         found.append(f"NUTS diverged in {facts['diverging']} draws: the posterior may be incomplete.")
     for row in levels.itertuples():
         if row.tail_probability < SURPRISING / len(levels):
+            shown = f"{row.tail_probability:.1g}"
+            probability = f"of {shown}" if row.tail_probability > 0 else "too small for the draws to show"
             found.append(
-                f"{row.output} {row.observed:g} at {row.time:g} is hard to believe in this population (tail "
-                f"probability {row.tail_probability:.1g}): check the doses, their times and the assay."
+                f"{row.output} {row.observed:g} at {row.time:g} is hard to believe in this population: levels as far "
+                f"from what is expected have a probability {probability}. Check the doses, their times and the assay."
             )
     return tuple(found)
 

@@ -146,11 +146,6 @@ def expectation(decision: Decision, future: xr.DataTree | None, compared: list[s
             *blocks,
             Text("Expected exposure is not shown: the simulation was not given to this page.", "absent"),
         ]
-    if "predictions" not in future.children:
-        return [
-            *blocks,
-            Text("Courses are not shown: the simulation kept measures of exposure, not paths.", "absent"),
-        ]
     chosen = future.map_over_datasets(
         lambda group: group.sel(regimen=compared) if "regimen" in group.dims else group
     )
