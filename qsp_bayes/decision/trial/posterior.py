@@ -34,7 +34,7 @@ class Precision:
 
     particles: int = 400
     individuals: int = 32
-    sweeps: int = 2
+    sweeps: int = 1
 
     def __post_init__(self) -> None:
         for name, least in (("particles", 20), ("individuals", 1), ("sweeps", 1)):
@@ -120,11 +120,12 @@ class TrialPosterior:
                     f"The {len(evidence) - n} new participants cannot be reconciled with the model in {STAGES} "
                     "stages. Look for samples in another unit, or with a time or dose that was not recorded."
                 )
-            cloud = self.renewed(cloud, evidence, power, new)
+            cloud = self.renewed(cloud, evidence, power, new, walk=False)
         everyone = np.arange(len(evidence))
         for _ in range(self.precision.sweeps):
             cloud = self.moves.population(cloud, evidence, power, centred=False)
-            cloud = self.renewed(cloud, evidence, power, everyone)
+            for walk in (False, True):
+                cloud = self.renewed(cloud, evidence, power, everyone, walk=walk)
         return replace(
             self, cloud=cloud, evidence=evidence, log_evidence=log_evidence, stages=(*self.stages, stages)
         )
@@ -155,13 +156,13 @@ class TrialPosterior:
         wider = predicted(self.mechanism, evidence, wider, linked, new)
         return weighed(self.mechanism, evidence, wider, values)
 
-    def renewed(self, cloud: Cloud, evidence: Evidence, power: np.ndarray, who: np.ndarray) -> Cloud:
+    def renewed(
+        self, cloud: Cloud, evidence: Evidence, power: np.ndarray, who: np.ndarray, *, walk: bool
+    ) -> Cloud:
         """Move the particles: participants, then the population given them, then errors and toxicity."""
-        for walk in (False, True):
-            cloud = self.moves.participants(cloud, evidence, power, who, walk=walk)
-            cloud = self.moves.population(cloud, evidence, power, centred=True)
-            cloud = self.moves.others(cloud, evidence, power)
-        return cloud
+        cloud = self.moves.participants(cloud, evidence, power, who, walk=walk)
+        cloud = self.moves.population(cloud, evidence, power, centred=True)
+        return self.moves.others(cloud, evidence, power)
 
 
 def stage_length(gain: np.ndarray, most: float) -> float:
