@@ -34,16 +34,18 @@ def toxicity():
 
 
 def calibration(individual=("CL", "Vc", "KA"), **changes):
-    priors = {name: prior for name, prior in PRIORS.items()}
     system = qb.one_compartment(absorption="first-order")
     parts = [qb.IIV(*individual)] if individual else []
-    return qb.Calibration(
-        system, priors, **{"individual": parts, "error": {"Cc": qb.Combined()}, **changes}
-    )
+    return qb.Calibration(system, PRIORS, **{"individual": parts, "error": {"Cc": qb.Combined()}, **changes})
 
 
 def model(**changes):
-    arguments = {"calibration": calibration(), "toxicity": toxicity(), "times": TIMES, "samples": {"Cc": [1, 4, 12, 24]}}
+    arguments = {
+        "calibration": calibration(),
+        "toxicity": toxicity(),
+        "times": TIMES,
+        "samples": {"Cc": [1, 4, 12, 24]},
+    }
     return TrialModel(**{**arguments, **changes})
 
 

@@ -5,7 +5,7 @@ from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
 from qsp_bayes.decision.trial.next_cohort import next_cohort
 from qsp_bayes.decision.trial.next_dose import NextDose
 from qsp_bayes.decision.trial.operating_characteristics import OperatingCharacteristics
-from qsp_bayes.decision.trial.posterior import Precision
+from qsp_bayes.decision.trial.posterior import TrialPrecision
 from qsp_bayes.decision.trial.rules import (
     EWOC,
     Backfill,
@@ -32,12 +32,12 @@ __all__ = [
     "NextDose",
     "NoSkipping",
     "OperatingCharacteristics",
-    "Precision",
     "Scenario",
     "StopForPrecision",
     "StopForSafety",
     "Trial",
     "TrialModel",
+    "TrialPrecision",
     "next_cohort",
     "simulate_trials",
     "starting_dose",

@@ -153,16 +153,15 @@ class EscalationDesign:
         for rule in self.rules:
             if found := rule.stop(standing, dose):
                 return NextDose(None, found, {}, str(rule), table)
-        safe, beside = self.safe(standing), {}
+        safe = self.safe(standing)
+        beside: dict[int, int] = {}
         for rule in self.rules:
             if isinstance(rule, Backfill):
                 beside |= rule.added(standing, dose, safe)
         why = "the highest dose"
         if dose + 1 < len(self.doses):
             why = f"not {self.labels[dose + 1]}: {self.objections(standing, dose + 1)}"
-        return NextDose(
-            self.labels[dose], None, {self.labels[k]: n for k, n in beside.items()}, why, table
-        )
+        return NextDose(self.labels[dose], None, {self.labels[k]: n for k, n in beside.items()}, why, table)
 
     def objections(self, standing: Standing, dose: int) -> str:
         """Say why the rules do not allow a dose."""
@@ -232,5 +231,7 @@ def starting_dose(doses: Mapping[str, Regimen], found: FirstInHuman) -> str:
         if sum(course.amount for course in regimen.courses) <= highest * (1 + 1e-9)
     ]
     if not below:
-        raise DecisionError(f"All dose levels are above {highest:g} {unit}, the highest dose allowed. Add lower ones.")
+        raise DecisionError(
+            f"All dose levels are above {highest:g} {unit}, the highest dose allowed. Add lower ones."
+        )
     return below[-1]

@@ -89,9 +89,7 @@ class Ladder:
                     return None
         return np.array(factors)
 
-    def individuals(
-        self, populations: np.ndarray, effects: np.ndarray, covariates: np.ndarray
-    ) -> np.ndarray:
+    def individuals(self, populations: np.ndarray, effects: np.ndarray, covariates: np.ndarray) -> np.ndarray:
         """Give the parameters of the same individuals in each population, (population, individual, parameter)."""
         made = self.mechanism.individuals
         shift, factor = made.linear(self.mechanism.population.natural(populations), covariates)

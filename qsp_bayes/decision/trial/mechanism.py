@@ -71,7 +71,9 @@ class Mechanism:
             )
             terms = calibration.individual_parameters(design)
             effects = [
-                v for v in joint.free_RVs if INDIVIDUAL.intersection(joint.named_vars_to_dims.get(v.name) or ())
+                v
+                for v in joint.free_RVs
+                if INDIVIDUAL.intersection(joint.named_vars_to_dims.get(v.name) or ())
             ]
             of_individuals = [v for v in joint.free_RVs if v not in effects]
             for output in model.samples:
@@ -95,7 +97,7 @@ class Mechanism:
             Solving.of(system, individuals.names, shown, calibration.solver),
             {output: SampleError.of(calibration, output) for output in model.samples},
             model.toxicity,
-            model.times,  # type: ignore[arg-type]
+            model.times,
             system.time_unit,
             {name: system.outputs[name].unit for name in shown},
         )

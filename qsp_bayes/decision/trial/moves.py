@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -63,18 +62,20 @@ class Moves:
         kind = "participants, walk" if walk else "participants, independent"
         if walk:
             proposal = now + self.step(kind, len(varying)) * np.einsum("ijk,sik->sij", root, noise)
-            forward = backward = 0.0
+            correction = np.zeros(now.shape[:2])
         else:
             proposal = middle + INFLATION * np.einsum("ijk,sik->sij", root, noise)
             old = np.einsum("ijk,sik->sij", np.linalg.inv(root), now - middle) / INFLATION
-            forward, backward = -0.5 * (noise**2).sum(axis=-1), -0.5 * (old**2).sum(axis=-1)
+            correction = 0.5 * ((noise**2).sum(axis=-1) - (old**2).sum(axis=-1))
         linked = cloud.linked.copy()
         linked[np.ix_(np.arange(len(linked)), who, varying)] = proposal
-        there = weighed(self.mechanism, evidence, predicted(self.mechanism, evidence, cloud, linked, who), values)
+        there = weighed(
+            self.mechanism, evidence, predicted(self.mechanism, evidence, cloud, linked, who), values
+        )
         gain = log_normal(inverse, proposal - shift) - log_normal(inverse, now - shift)
         gain = gain + power[who] * difference(there.log_likelihood[:, who], cloud.log_likelihood[:, who])
         accepted = np.zeros(cloud.exposure.shape, bool)
-        accepted[:, who] = self.decide(kind, gain + backward - forward)
+        accepted[:, who] = self.decide(kind, gain + correction)
         return cloud.accept_participants(there, accepted, evidence)
 
     def population(self, cloud: Cloud, evidence: Evidence, power: np.ndarray, *, centred: bool) -> Cloud:
@@ -182,5 +183,3 @@ def roots(away: np.ndarray) -> np.ndarray:
     diagonal = np.einsum("ijj->ij", covariance)
     floor = 1e-8 * (diagonal + 1e-12)
     return np.linalg.cholesky(covariance + floor[:, :, None] * np.eye(away.shape[2]))
-
-

@@ -13,14 +13,14 @@ from qsp_bayes.decision.trial.ladder import Ladder
 from qsp_bayes.decision.trial.mechanism import Mechanism
 from qsp_bayes.decision.trial.next_dose import NextDose
 from qsp_bayes.decision.trial.participant import Participant
-from qsp_bayes.decision.trial.posterior import Precision, TrialPosterior
+from qsp_bayes.decision.trial.posterior import TrialPosterior, TrialPrecision
 from qsp_bayes.decision.trial.schedule import observed_schedule, units_of
 from qsp_bayes.decision.trial.standing import Standing
 from qsp_bayes.decision.trial.trial_model import TrialModel
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.units import require_same_unit
 
-REAL = Precision(particles=2000, individuals=256, sweeps=3)
+REAL = TrialPrecision(particles=2000, individuals=256, sweeps=3)
 """A real decision is made once: it can be computed more precisely than one of thousands in a simulation."""
 
 
@@ -32,7 +32,7 @@ def next_cohort(
     levels: Mapping[str, str] | None = None,
     dlt: Mapping[str, bool] | None = None,
     backfilled: Collection[str] = (),
-    precision: Precision = REAL,
+    precision: TrialPrecision = REAL,
     random_seed: int,
 ) -> NextDose:
     """Recommend the dose of the next cohort, given a trial's data so far.
@@ -50,7 +50,7 @@ def next_cohort(
         Whether each subject had a dose-limiting toxicity.
     backfilled : collection of str
         Subjects who were treated beside the escalation.
-    precision : Precision
+    precision : TrialPrecision
     random_seed : int
 
     Returns
@@ -78,9 +78,17 @@ def next_cohort(
     if study is not None:
         check(design, model, study, levels or {}, dlt or {}, backfilled)
         participants = [
-            participant(model, mechanism, study, subject, (levels or {})[subject], (dlt or {})[subject], subject in backfilled)
+            participant(
+                model,
+                mechanism,
+                study,
+                subject,
+                (levels or {})[subject],
+                bool((dlt or {})[subject]),
+                subject in backfilled,
+            )
             for subject in study.subjects
-        ]  # fmt: skip
+        ]
     rng = np.random.default_rng(random_seed)
     posterior = TrialPosterior.prior(mechanism, precision, rng).updated(participants)
     probability = ladder.probability(

@@ -36,6 +36,8 @@ class OperatingCharacteristics:
     design : str
         The design in words.
     doses : list of str
+    target : float
+        P(DLT) at the MTD.
     trials : list of Trial
     asked : int
         Number of trials that were asked for; more than there are after an interruption.
@@ -44,6 +46,7 @@ class OperatingCharacteristics:
 
     design: str
     doses: list[str]
+    target: float
     trials: Sequence[Trial]
     asked: int
     random_seed: int
@@ -53,7 +56,7 @@ class OperatingCharacteristics:
         cls, design: EscalationDesign, trials: Sequence[Trial], *, asked: int, random_seed: int
     ) -> OperatingCharacteristics:
         """Gather trials."""
-        return cls(str(design), design.labels, list(trials), asked, random_seed)
+        return cls(str(design), design.labels, design.target, list(trials), asked, random_seed)
 
     @property
     def scenarios(self) -> list[str]:
@@ -111,7 +114,9 @@ class OperatingCharacteristics:
                 real = dose != NONE
                 label = dose if real else None
                 recommended, error = mean([trial.recommended == label for trial in own])
-                subjects, spread = mean([trial.treated[k] + trial.backfilled[k] if real else 0 for trial in own])
+                subjects, spread = mean(
+                    [trial.treated[k] + trial.backfilled[k] if real else 0 for trial in own]
+                )
                 rows.append(
                     {
                         "scenario": scenario,

@@ -47,9 +47,7 @@ class Population:
         variables = [v for block in blocks.values() for v in block]
         values = [model.rvs_to_values[v] for v in variables]
         point = model.initial_point(random_seed=0)
-        shapes = {
-            v.name: point[value.name].shape for v, value in zip(variables, values, strict=True)
-        }
+        shapes = {v.name: point[value.name].shape for v, value in zip(variables, values, strict=True)}
         rows = [
             pt.tensor(f"rows_{name}", dtype="float64", shape=(None,) * (1 + len(shape)))
             for name, shape in shapes.items()

@@ -19,7 +19,7 @@ STAGES = 60
 
 
 @dataclass(frozen=True)
-class Precision:
+class TrialPrecision:
     """How much a trial computes for each decision.
 
     Parameters
@@ -63,12 +63,13 @@ class TrialPosterior:
 
     References
     ----------
-    Chopin N (2002). A sequential particle filter method for static models. Biometrika 89:539-552. Del Moral P, Doucet A,
-    Jasra A (2006). Sequential Monte Carlo samplers. J R Stat Soc B 68:411-436.
+    Chopin N (2002). A sequential particle filter method for static models. Biometrika 89:539-552.
+
+    Del Moral P, Doucet A, Jasra A (2006). Sequential Monte Carlo samplers. J R Stat Soc B 68:411-436.
     """
 
     mechanism: Mechanism
-    precision: Precision
+    precision: TrialPrecision
     moves: Moves
     cloud: Cloud
     evidence: Evidence = field(default_factory=lambda: Evidence([]))
@@ -76,7 +77,9 @@ class TrialPosterior:
     stages: tuple[int, ...] = ()
 
     @classmethod
-    def prior(cls, mechanism: Mechanism, precision: Precision, rng: np.random.Generator) -> TrialPosterior:
+    def prior(
+        cls, mechanism: Mechanism, precision: TrialPrecision, rng: np.random.Generator
+    ) -> TrialPosterior:
         """Start with draws of the prior."""
         populations = mechanism.population.draws(precision.particles, int(rng.integers(2**31)))
         number = len(populations)

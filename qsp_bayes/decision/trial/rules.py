@@ -105,8 +105,7 @@ class IntervalOverdoseControl(Rule):
     def objection(self, standing: Standing, dose: int) -> str:
         """Say why the rule does not allow a dose."""
         return (
-            f"P(P(DLT) > {self.level:g}) = {standing.known.exceeding(self.level)[dose]:.2f} "
-            f">= {self.bound:g}"
+            f"P(P(DLT) > {self.level:g}) = {standing.known.exceeding(self.level)[dose]:.2f} >= {self.bound:g}"
         )
 
     def __str__(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import multiprocessing
 import pickle
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.ladder import Ladder
 from qsp_bayes.decision.trial.mechanism import Mechanism
 from qsp_bayes.decision.trial.operating_characteristics import OperatingCharacteristics
-from qsp_bayes.decision.trial.posterior import Precision
+from qsp_bayes.decision.trial.posterior import TrialPrecision
 from qsp_bayes.decision.trial.trial import Trial, run_trial
 from qsp_bayes.decision.trial.trial_model import TrialModel
 from qsp_bayes.decision.trial.truth import PRIOR, Scenario, Truth
@@ -34,10 +35,10 @@ class Simulator:
     design: EscalationDesign
     model: TrialModel
     ladder: Ladder
-    precision: Precision
+    precision: TrialPrecision
 
     @classmethod
-    def of(cls, design: EscalationDesign, model: TrialModel, precision: Precision) -> Simulator:
+    def of(cls, design: EscalationDesign, model: TrialModel, precision: TrialPrecision) -> Simulator:
         """Compile the model and plan the doses."""
         mechanism = Mechanism.of(model)
         return cls(design, model, Ladder.of(model, mechanism, design.doses), precision)
@@ -61,20 +62,20 @@ class Simulator:
 def simulate_trials(
     design: EscalationDesign,
     model: TrialModel,
-    scenarios: Literal["prior"] | Scenario | Sequence[Scenario] = PRIOR,
+    scenarios: Literal["prior"] | Scenario | Sequence[Scenario] = "prior",
     *,
     n: int = 1000,
     random_seed: int,
-    precision: Precision | None = None,
+    precision: TrialPrecision | None = None,
     workers: int = 1,
     progressbar: bool = True,
 ) -> OperatingCharacteristics:
     r"""Simulate trials and give the operating characteristics of their design.
 
     Each trial draws its subjects from a true population, with their samples and toxicities, and follows the design,
-    whose posterior is computed anew after every cohort. With ``scenarios="prior"`` the truth of each trial is drawn from
-    the priors that the design itself uses: the probabilities on which it acts then hold on average, and EWOC keeps its
-    bound. Fixed scenarios show what it does where the prior is wrong.
+    whose posterior is computed anew after every cohort. With ``scenarios="prior"`` the truth of each trial is drawn
+    from the priors that the design itself uses: the probabilities on which it acts then hold on average, and EWOC keeps
+    its bound. Fixed scenarios show what it does where the prior is wrong.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def simulate_trials(
         Trials of each scenario.
     random_seed : int
         Every trial has a seed of its own, spawned from this one: the result does not depend on `workers`.
-    precision : Precision, optional
+    precision : TrialPrecision, optional
     workers : int
         Processes. Each compiles the model for itself (some 20 s). A script that uses several must start its own work
         below ``if __name__ == "__main__":``.
@@ -117,7 +118,7 @@ def simulate_trials(
         if value != int(value) or value < 1:
             raise DecisionError(f"{what} is {value}; expected a whole number of at least 1.")
     chosen = chosen_scenarios(scenarios)
-    precision = precision or Precision()
+    precision = precision or TrialPrecision()
     seeds = np.random.SeedSequence(random_seed).spawn(len(chosen) * n)
     jobs = [(chosen[k // n], seed) for k, seed in enumerate(seeds)]
     done: dict[int, Trial] = {}
@@ -158,8 +159,8 @@ Jobs = Sequence[tuple[Scenario | None, np.random.SeedSequence]]
 
 
 def one_by_one(
-    design: EscalationDesign, model: TrialModel, precision: Precision, jobs: Jobs
-) -> Iterator[tuple[int, Trial]]:
+    design: EscalationDesign, model: TrialModel, precision: TrialPrecision, jobs: Jobs
+) -> Generator[tuple[int, Trial]]:
     """Simulate in this process."""
     simulator = Simulator.of(design, model, precision)
     for position, (scenario, seed) in enumerate(jobs):
@@ -167,8 +168,8 @@ def one_by_one(
 
 
 def side_by_side(
-    design: EscalationDesign, model: TrialModel, precision: Precision, jobs: Jobs, workers: int
-) -> Iterator[tuple[int, Trial]]:
+    design: EscalationDesign, model: TrialModel, precision: TrialPrecision, jobs: Jobs, workers: int
+) -> Generator[tuple[int, Trial]]:
     """Simulate in several processes; an interruption ends them."""
     pool = ProcessPoolExecutor(
         workers,
@@ -210,7 +211,8 @@ WORKER: dict[str, Simulator] = {}
 
 
 def start_worker(shared: bytes) -> None:
-    """Compile the model in a worker process."""
+    """Compile the model in a worker process, which leaves interruptions to the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     WORKER["simulator"] = Simulator.of(*pickle.loads(shared))
 
 

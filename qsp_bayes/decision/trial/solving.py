@@ -97,9 +97,7 @@ class Solving:
         for name in self.outputs:
             parts = []
             for k, schedule in enumerate(schedules):
-                own = np.concatenate(
-                    [schedule.grid.get(name, EMPTY), schedule.samples.get(name, EMPTY)]
-                )
+                own = np.concatenate([schedule.grid.get(name, EMPTY), schedule.samples.get(name, EMPTY)])
                 starts = first[k * number : (k + 1) * number]
                 parts.append((starts[:, None] + own[None]).ravel())
             rows[name] = np.concatenate(parts)
@@ -114,10 +112,7 @@ class Solving:
         return [
             Solution(
                 {name: cut[name][k][:, : len(at)] for name, at in schedule.grid.items()},
-                {
-                    name: cut[name][k][:, len(schedule.grid.get(name, EMPTY)) :]
-                    for name in schedule.samples
-                },
+                {name: cut[name][k][:, len(schedule.grid.get(name, EMPTY)) :] for name in schedule.samples},
             )
             for k, schedule in enumerate(schedules)
         ]

@@ -36,7 +36,8 @@ class DoseLimitingToxicity:
     Parameters
     ----------
     exposure : callable
-        Measure of exposure, as a utility sees it: ``lambda x: auc(x["Cc"])``, one number for each individual, 0 or more.
+        Measure of exposure, as a utility sees it: ``lambda x: auc(x["Cc"])``, one number for each individual, at
+        least 0.
     reference : float
         :math:`E_\mathrm{ref}`, in the unit of the measure: about where a toxicity is expected, so that intercept and
         slope are nearly independent. It is not used by the link hazard.

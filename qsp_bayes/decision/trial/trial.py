@@ -11,7 +11,7 @@ import pandas as pd
 from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
 from qsp_bayes.decision.trial.ladder import Ladder
-from qsp_bayes.decision.trial.posterior import Precision, TrialPosterior
+from qsp_bayes.decision.trial.posterior import TrialPosterior, TrialPrecision
 from qsp_bayes.decision.trial.standing import Standing
 from qsp_bayes.decision.trial.truth import Truth
 
@@ -26,9 +26,9 @@ class Trial:
     doses : list of str
     history : pandas.DataFrame
         One row for each cohort: ``dose``, ``subjects``, ``dlts``, ``backfill`` (subjects beside it) with
-        ``backfill_dose`` and ``backfill_dlts``, ``p_above_mtd`` of the dose when it was chosen, ``above_mtd``, whether it
-        is above the true MTD, ``why`` it was chosen, what came ``next``, and P(dose > MTD) of each dose after the cohort
-        (``P(10 mg > MTD)``).
+        ``backfill_dose`` and ``backfill_dlts``, ``p_above_mtd`` of the dose when it was chosen, ``above_mtd`` (whether
+        it is above the true MTD), ``why`` it was chosen, what came ``next``, and P(dose > MTD) of each dose after the
+        cohort (``P(10 mg > MTD)``).
     true_probability : array, (dose,)
     true_mtd, recommended : str or None
     stop : str
@@ -69,7 +69,7 @@ def run_trial(
     design: EscalationDesign,
     ladder: Ladder,
     truth: Truth,
-    precision: Precision,
+    precision: TrialPrecision,
     rng: np.random.Generator,
     scenario: str,
 ) -> Trial:

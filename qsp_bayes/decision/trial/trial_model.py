@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -54,8 +54,8 @@ class TrialModel:
 
     calibration: Calibration
     toxicity: DoseLimitingToxicity
-    times: Iterable[float]
-    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    times: Any
+    samples: Mapping[str, Any] = field(default_factory=dict)
     subjects: Subjects | None = None
 
     def __post_init__(self) -> None:

@@ -43,7 +43,9 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if self.name == PRIOR:
-            raise DecisionError(f"A scenario cannot be called {PRIOR!r}: that stands for truth drawn from the prior.")
+            raise DecisionError(
+                f"A scenario cannot be called {PRIOR!r}: that stands for truth drawn from the prior."
+            )
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
 
     def complete(self, model: TrialModel, names: list[str]) -> dict[str, float]:
@@ -63,7 +65,9 @@ class Scenario:
             elif isinstance(prior, Prior):
                 found[name] = float(prior.median)
             else:
-                raise DecisionError(f"scenario {self.name!r}: give a value of {name}, whose median is not known.")
+                raise DecisionError(
+                    f"scenario {self.name!r}: give a value of {name}, whose median is not known."
+                )
         return found
 
 
