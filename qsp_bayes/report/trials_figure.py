@@ -24,9 +24,9 @@ KEY = (
 def plot_operating_characteristics(found: OperatingCharacteristics) -> NotebookFigure:
     """Draw, for each scenario, the doses recommended and the subjects treated at each dose.
 
-    Bars: share of trials that recommend the dose, with 95 % Monte Carlo intervals; orange where the dose is the true MTD
-    of a fixed scenario ("none": every dose is above it). Points: share of all subjects treated at the dose. Line: the
-    true probability of a toxicity, its mean where truth is drawn from the prior; dashes: the target.
+    Bars: share of trials that recommend the dose, with 95 % Monte Carlo intervals; orange where the dose is the true
+    MTD of a fixed scenario ("none": every dose is above it). Points: share of all subjects treated at the dose. Line:
+    the true probability of a toxicity, its mean where truth is drawn from the prior; dashes: the target.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -135,3 +136,9 @@ class Mechanism:
     def of_toxicity(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Give the variables of the toxicity, (population, 1), by the names that its methods take."""
         return {name.removeprefix("dlt_"): values[name][:, None] for name in self.toxicity.variables}
+
+
+@lru_cache(maxsize=4)
+def compiled(model: TrialModel) -> Mechanism:
+    """Compile a model, or give what was compiled for it before: it holds no state that a trial leaves behind."""
+    return Mechanism.of(model)

@@ -10,7 +10,7 @@ from qsp_bayes.data.study import Study
 from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
 from qsp_bayes.decision.trial.ladder import Ladder
-from qsp_bayes.decision.trial.mechanism import Mechanism
+from qsp_bayes.decision.trial.mechanism import Mechanism, compiled
 from qsp_bayes.decision.trial.next_dose import NextDose
 from qsp_bayes.decision.trial.participant import Participant
 from qsp_bayes.decision.trial.posterior import TrialPosterior, TrialPrecision
@@ -72,7 +72,7 @@ def next_cohort(
             dlt={"1": False, "2": False, "3": True}, random_seed=1,
         )
     """
-    mechanism = Mechanism.of(model)
+    mechanism = compiled(model)
     ladder = Ladder.of(model, mechanism, design.doses)
     participants = []
     if study is not None:

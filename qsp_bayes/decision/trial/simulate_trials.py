@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.ladder import Ladder
-from qsp_bayes.decision.trial.mechanism import Mechanism
+from qsp_bayes.decision.trial.mechanism import compiled
 from qsp_bayes.decision.trial.operating_characteristics import OperatingCharacteristics
 from qsp_bayes.decision.trial.posterior import TrialPrecision
 from qsp_bayes.decision.trial.trial import Trial, run_trial
@@ -40,7 +40,7 @@ class Simulator:
     @classmethod
     def of(cls, design: EscalationDesign, model: TrialModel, precision: TrialPrecision) -> Simulator:
         """Compile the model and plan the doses."""
-        mechanism = Mechanism.of(model)
+        mechanism = compiled(model)
         return cls(design, model, Ladder.of(model, mechanism, design.doses), precision)
 
     def run(self, scenario: Scenario | None, seed: np.random.SeedSequence) -> Trial:
