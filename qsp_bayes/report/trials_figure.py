@@ -18,6 +18,7 @@ KEY = (
     Key("the true MTD", "band", ORANGE),
     Key("share of subjects treated there", "point", INK),
     Key("true P(DLT)", "line", GREY),
+    Key("its target", "dashes", GREY),
 )
 
 

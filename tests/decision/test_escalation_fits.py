@@ -16,6 +16,7 @@ from qsp_bayes.decision.trial import (
     DoseLimitingToxicity,
     EscalationDesign,
     NoSkipping,
+    Scenario,
     TrialModel,
     TrialPrecision,
     simulate_trials,
@@ -142,6 +143,37 @@ def test_a_parameter_without_variability_is_solved_anew():
         print(name, one.mean(), one.std(), found[1][name].mean(), found[1][name].std())
         assert abs(one.mean() - found[1][name].mean()) < 0.25 * one.std()
         np.testing.assert_allclose(one.std(), found[1][name].std(), rtol=0.25)
+
+
+def test_correlated_individuals_are_drawn_with_their_correlation():
+    """The Cholesky factor of the population reaches the individuals, and a fixed scenario has no correlation."""
+    priors = {**PRIORS, "corr_eta": qb.Prior(distribution="LKJCorr", eta=1.0, unit="", source="a test")}
+    made = model(
+        calibration=qb.Calibration(
+            qb.one_compartment(absorption="first-order"),
+            priors,
+            individual=[qb.IIV("CL", "Vc", "KA", correlated=True)],
+            error={"Cc": qb.Combined()},
+        )
+    )
+    population, individuals = (mechanism := compiled(made)).population, mechanism.individuals
+    rows = population.draws(50, 1)
+    values = population.natural(rows)
+    _, factor = individuals.linear(values, np.zeros((1, 0)))
+    spread = np.sqrt(np.einsum("sjk,sjk->sj", factor, factor))
+    order = [individuals.names[k] for k in individuals.varying]
+    for k, name in enumerate(order):
+        np.testing.assert_allclose(spread[:, k], values[f"omega_{name}"])
+    found = np.einsum("sjk,slk->sjl", factor, factor) / (spread[:, :, None] * spread[:, None, :])
+    first, second = order.index("CL"), order.index("Vc")
+    # The first partial correlation is the correlation of the first two.
+    np.testing.assert_allclose(
+        found[:, first, second], 2 * values["corr_eta_canonical"][:, 0] - 1, atol=1e-10
+    )
+    assert np.abs(found[:, first, second]).max() > 0.5
+    fixed = population.unconstrained(Scenario("medians").complete(made, list(population.shapes)))
+    _, alone = individuals.linear(population.natural(fixed), np.zeros((1, 0)))
+    np.testing.assert_allclose((alone[0] != 0).sum(), 3)
 
 
 def test_saturable_elimination_is_solved_for_each_dose():

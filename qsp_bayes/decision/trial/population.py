@@ -120,7 +120,10 @@ class Population:
                 f"Expected a value of each of {', '.join(self.shapes)}; "
                 f"{'missing ' + ', '.join(sorted(missing)) if missing else 'unknown ' + ', '.join(sorted(unknown))}."
             )
-        parts = [np.ravel(to_unconstrained(self.model, name, values[name])) for name in self.shapes]
+        parts = [
+            np.ravel(to_unconstrained(self.model, name, np.broadcast_to(values[name], shape)))
+            for name, shape in self.shapes.items()
+        ]
         for name, part in zip(self.shapes, parts, strict=True):
             if not np.isfinite(part).all():
                 raise DecisionError(f"{name} = {values[name]} lies outside the range of its prior.")

@@ -30,7 +30,7 @@ class Scenario:
     name : str
     values : mapping of str to float
         Variables of the population in their own units: ``{"TVCL": 5, "dlt_intercept": 0.0}``. Those left out are at
-        the medians of their priors.
+        the medians of their priors, and correlations at 0.
 
     Examples
     --------
@@ -62,6 +62,8 @@ class Scenario:
             prior = priors.get(name)
             if name in self.values:
                 found[name] = float(self.values[name])
+            elif name.endswith("_canonical"):  # (1 + r) / 2 of the partial correlations r: none
+                found[name] = 0.5
             elif isinstance(prior, Prior):
                 found[name] = float(prior.median)
             else:
