@@ -20,7 +20,7 @@ from qsp_bayes.decision.trial.trial_model import TrialModel
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.units import require_same_unit
 
-REAL = TrialPrecision(particles=2000, individuals=256, sweeps=3)
+REAL = TrialPrecision(particles=2000, individuals=256, sweeps=15)
 """A real decision is made once: it can be computed more precisely than one of thousands in a simulation."""
 
 
