@@ -2,8 +2,8 @@
 
 from qsp_bayes.decision.trial.design import EscalationDesign, starting_dose
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
+from qsp_bayes.decision.trial.escalation_decision import EscalationDecision
 from qsp_bayes.decision.trial.next_cohort import next_cohort
-from qsp_bayes.decision.trial.next_dose import NextDose
 from qsp_bayes.decision.trial.operating_characteristics import OperatingCharacteristics
 from qsp_bayes.decision.trial.posterior import TrialPrecision
 from qsp_bayes.decision.trial.rules import (
@@ -26,10 +26,10 @@ __all__ = [
     "Backfill",
     "DoseLimitingToxicity",
     "DoseToxicity",
+    "EscalationDecision",
     "EscalationDesign",
     "IntervalOverdoseControl",
     "MaximumCohorts",
-    "NextDose",
     "NoSkipping",
     "OperatingCharacteristics",
     "Scenario",

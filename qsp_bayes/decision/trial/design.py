@@ -11,7 +11,7 @@ import numpy as np
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.decision.first_doses import FirstInHuman
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
-from qsp_bayes.decision.trial.next_dose import NextDose
+from qsp_bayes.decision.trial.escalation_decision import EscalationDecision
 from qsp_bayes.decision.trial.rules import EWOC, Backfill, NoSkipping, Rule
 from qsp_bayes.decision.trial.standing import Standing
 from qsp_bayes.errors import DecisionError
@@ -124,7 +124,7 @@ class EscalationDesign:
         own = [rule.allowed(standing) for rule in self.rules if rule.of_safety]
         return np.logical_and.reduce([np.ones(len(self.doses), bool), *own])
 
-    def decide(self, standing: Standing) -> NextDose:
+    def decide(self, standing: Standing) -> EscalationDecision:
         """Choose the dose of the next cohort, or stop.
 
         Raises
@@ -142,17 +142,17 @@ class EscalationDesign:
                     f"{self.objections(standing, self.first)}. Start lower, add lower doses, or state a prior that "
                     "knows more."
                 )
-            return NextDose(self.labels[self.first], None, {}, "the start of the design", table)
+            return EscalationDecision(self.labels[self.first], None, {}, "the start of the design", table)
         if not allowed.any():
             reason = f"safety: {self.labels[0]}: {self.objections(standing, 0)}"
-            return NextDose(None, reason, {}, "no dose is left", table)
+            return EscalationDecision(None, reason, {}, "no dose is left", table)
         dose = int(np.flatnonzero(allowed)[-1])
         if standing.treated.sum() + self.cohort > self.max_subjects:
             reason = f"size: {standing.treated.sum()} of at most {self.max_subjects} subjects"
-            return NextDose(None, reason, {}, reason, table)
+            return EscalationDecision(None, reason, {}, reason, table)
         for rule in self.rules:
             if found := rule.stop(standing, dose):
-                return NextDose(None, found, {}, str(rule), table)
+                return EscalationDecision(None, found, {}, str(rule), table)
         safe = self.safe(standing)
         beside: dict[int, int] = {}
         for rule in self.rules:
@@ -161,7 +161,9 @@ class EscalationDesign:
         why = "the highest dose"
         if dose + 1 < len(self.doses):
             why = f"not {self.labels[dose + 1]}: {self.objections(standing, dose + 1)}"
-        return NextDose(self.labels[dose], None, {self.labels[k]: n for k, n in beside.items()}, why, table)
+        return EscalationDecision(
+            self.labels[dose], None, {self.labels[k]: n for k, n in beside.items()}, why, table
+        )
 
     def objections(self, standing: Standing, dose: int) -> str:
         """Say why the rules do not allow a dose."""

@@ -9,9 +9,9 @@ import numpy as np
 from qsp_bayes.data.study import Study
 from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
+from qsp_bayes.decision.trial.escalation_decision import EscalationDecision
 from qsp_bayes.decision.trial.ladder import Ladder
 from qsp_bayes.decision.trial.mechanism import Mechanism, compiled
-from qsp_bayes.decision.trial.next_dose import NextDose
 from qsp_bayes.decision.trial.participant import Participant
 from qsp_bayes.decision.trial.posterior import TrialPosterior, TrialPrecision
 from qsp_bayes.decision.trial.schedule import observed_schedule, units_of
@@ -34,7 +34,7 @@ def next_cohort(
     backfilled: Collection[str] = (),
     precision: TrialPrecision = REAL,
     random_seed: int,
-) -> NextDose:
+) -> EscalationDecision:
     """Recommend the dose of the next cohort, given a trial's data so far.
 
     Parameters
@@ -55,7 +55,7 @@ def next_cohort(
 
     Returns
     -------
-    NextDose
+    EscalationDecision
 
     Raises
     ------

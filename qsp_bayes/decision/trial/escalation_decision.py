@@ -1,4 +1,4 @@
-"""NextDose: the dose of the next cohort, or why the trial stops."""
+"""EscalationDecision: the dose of the next cohort, or why the trial stops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NextDose:
+class EscalationDecision:
     """A decision between two cohorts.
 
     Attributes
