@@ -26,6 +26,7 @@ from qsp_bayes.report.sensitivity_figure import plot_sensitivity
 from qsp_bayes.report.solver_check import SolverCheck, gradient_check, solver_check
 from qsp_bayes.report.study_figure import plot_study
 from qsp_bayes.report.tmdd_comparison import plot_tmdd_comparison
+from qsp_bayes.report.trials_figure import plot_operating_characteristics
 from qsp_bayes.report.vpc import plot_vpc
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "plot_identifiability",
     "plot_individual_fits",
     "plot_leave_one_species_out",
+    "plot_operating_characteristics",
     "plot_pareto",
     "plot_patient",
     "plot_prior_posterior",

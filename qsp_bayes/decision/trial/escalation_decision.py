@@ -1,0 +1,54 @@
+"""EscalationDecision: the dose of the next cohort, or why the trial stops."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EscalationDecision:
+    """A decision between two cohorts.
+
+    Attributes
+    ----------
+    dose : str or None
+        For the next cohort; None where the trial stops.
+    stop : str or None
+        Why it stops.
+    backfill : dict of str to int
+        Subjects to treat at lower doses beside the cohort.
+    why : str
+        What decided.
+    table : pandas.DataFrame
+        One row for each dose: ``p_dlt``, its 90 % interval, ``p_mtd`` and ``p_above_mtd``.
+    """
+
+    dose: str | None
+    stop: str | None
+    backfill: Mapping[str, int]
+    why: str
+    table: pd.DataFrame
+
+    def summary(self) -> str:
+        """State the decision and its reason."""
+        if self.dose is None:
+            return f"The trial stops ({self.stop})."
+        row = self.table.loc[self.dose]
+        beside = "".join(f" Beside it, {n} subjects at {dose}." for dose, n in self.backfill.items())
+        return (
+            f"Next cohort: {self.dose} ({self.why}). P(DLT) there is {row['p_dlt']:.2f} (90 % interval "
+            f"{row['q05']:.2f} to {row['q95']:.2f}); it is above the MTD with probability "
+            f"{row['p_above_mtd']:.2f}.{beside}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.summary())}</p>{
+            self.table.to_html(border=0, float_format='{:.2f}'.format)
+        }"
+
+    def __repr__(self) -> str:
+        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.2f}')}"
