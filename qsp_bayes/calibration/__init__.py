@@ -20,11 +20,11 @@ from qsp_bayes.calibration.prior import Prior, Source
 from qsp_bayes.calibration.prior_files import list_priors, load_priors, read_priors
 from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.calibration.species import Species
-from qsp_bayes.calibration.statistic import Statistic
 from qsp_bayes.calibration.store import load_fit, save_fit
 from qsp_bayes.calibration.typical import typical_values
-from qsp_bayes.calibration.virtual_patients import VirtualPatients
-from qsp_bayes.calibration.weights import Weights
+from qsp_bayes.calibration.virtual.statistic import Statistic
+from qsp_bayes.calibration.virtual.virtual_patients import VirtualPatients
+from qsp_bayes.calibration.virtual.weights import Weights
 
 __all__ = [
     "IIV",

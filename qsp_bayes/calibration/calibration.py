@@ -15,15 +15,15 @@ from qsp_bayes.calibration.censored import Censored
 from qsp_bayes.calibration.checks import check_calibration, check_fixed, check_study, require_known
 from qsp_bayes.calibration.design import Design, Term
 from qsp_bayes.calibration.fit import fit
-from qsp_bayes.calibration.measures import Measure
 from qsp_bayes.calibration.predictions import require_positive
 from qsp_bayes.calibration.priors import Priors
 from qsp_bayes.calibration.resolve import Resolver
 from qsp_bayes.calibration.scales import SCALES
-from qsp_bayes.calibration.simulate import simulate
+from qsp_bayes.calibration.simulation.measures import Measure
+from qsp_bayes.calibration.simulation.simulate import simulate
 from qsp_bayes.calibration.unknowable import warn_of_unknowable
 from qsp_bayes.calibration.variables import Variables, require_priors
-from qsp_bayes.calibration.virtual_patients import VirtualPatients, virtual_patients
+from qsp_bayes.calibration.virtual.virtual_patients import VirtualPatients, virtual_patients
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.data.subjects import Subjects

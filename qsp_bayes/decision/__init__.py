@@ -1,18 +1,31 @@
 """From predictions to a choice: measures of exposure, utilities, and the regimen of highest expected utility."""
 
-from qsp_bayes.decision.attainment import Attainment, attainment
-from qsp_bayes.decision.burden import doses_per_day, dosing_cost
-from qsp_bayes.decision.choice import choose
-from qsp_bayes.decision.clinical_utility_index import ClinicalUtilityIndex
-from qsp_bayes.decision.constraint import Constraint
-from qsp_bayes.decision.continuous import optimise_dose
-from qsp_bayes.decision.decision import Decision
-from qsp_bayes.decision.decision_sensitivity import DecisionSensitivity
-from qsp_bayes.decision.dense_path import DensePath
-from qsp_bayes.decision.desirability import larger_is_better, smaller_is_better, target_is_best
-from qsp_bayes.decision.dose_optimum import DoseOptimum
-from qsp_bayes.decision.events import cumulative_hazard, event_probability, smooth_indicator
-from qsp_bayes.decision.exposure import (
+from qsp_bayes.decision.choice.attainment import Attainment, attainment
+from qsp_bayes.decision.choice.choose import choose
+from qsp_bayes.decision.choice.constraint import Constraint
+from qsp_bayes.decision.choice.decision import Decision
+from qsp_bayes.decision.choice.pareto import ParetoFront, pareto
+from qsp_bayes.decision.choice.risk import CVaR, Mean, Quantile
+from qsp_bayes.decision.choice.sequential_choice import SequentialChoice, choose_until
+from qsp_bayes.decision.choice.simulation_error import error_components, individual_noise, standard_error
+from qsp_bayes.decision.choice.stopping_rule import StoppingRule
+from qsp_bayes.decision.continuous.dense_path import DensePath
+from qsp_bayes.decision.continuous.dose_optimum import DoseOptimum
+from qsp_bayes.decision.continuous.free_dose import Between
+from qsp_bayes.decision.continuous.optimise_dose import optimise_dose
+from qsp_bayes.decision.first_dose.assess import first_in_human
+from qsp_bayes.decision.first_dose.first_doses import FirstInHuman
+from qsp_bayes.decision.first_dose.limits import MabelLimit, NoaelLimit, OccupancyLimit
+from qsp_bayes.decision.information.maximum_bias import BiasOfMaximum, bias_of_maximum
+from qsp_bayes.decision.information.net_benefit import NetBenefit, net_benefit
+from qsp_bayes.decision.information.partial_information import evppi
+from qsp_bayes.decision.information.perfect_information import evpi
+from qsp_bayes.decision.information.proposed_study import ProposedStudy, evsi
+from qsp_bayes.decision.information.sample_information import evsi_from_likelihood, evsi_from_predictions
+from qsp_bayes.decision.information.value_of_information import ValueOfInformation
+from qsp_bayes.decision.measures.burden import doses_per_day, dosing_cost
+from qsp_bayes.decision.measures.events import cumulative_hazard, event_probability, smooth_indicator
+from qsp_bayes.decision.measures.exposure import (
     auc,
     average,
     cmax,
@@ -26,26 +39,12 @@ from qsp_bayes.decision.exposure import (
     trough,
     value_at,
 )
-from qsp_bayes.decision.first_doses import FirstInHuman
-from qsp_bayes.decision.first_in_human import first_in_human
-from qsp_bayes.decision.free_dose import Between
-from qsp_bayes.decision.limits import MabelLimit, NoaelLimit, OccupancyLimit
-from qsp_bayes.decision.maximum_bias import BiasOfMaximum, bias_of_maximum
-from qsp_bayes.decision.model_average import stacking_weights
-from qsp_bayes.decision.net_benefit import NetBenefit, net_benefit
-from qsp_bayes.decision.next_cohort import NextCohort, evsi
-from qsp_bayes.decision.next_dose import NextDose
-from qsp_bayes.decision.pareto import ParetoFront, pareto
-from qsp_bayes.decision.partial_information import evppi
-from qsp_bayes.decision.patient import Patient, individualise
-from qsp_bayes.decision.perfect_information import evpi
-from qsp_bayes.decision.response import change_from_baseline, largest_decrease, largest_increase
-from qsp_bayes.decision.risk import CVaR, Mean, Quantile
-from qsp_bayes.decision.sample_information import evsi_from_likelihood, evsi_from_predictions
-from qsp_bayes.decision.sensitivity import decision_sensitivity
-from qsp_bayes.decision.sequential_choice import SequentialChoice, choose_until
-from qsp_bayes.decision.simulation_error import error_components, individual_noise, standard_error
-from qsp_bayes.decision.stopping_rule import StoppingRule
+from qsp_bayes.decision.measures.response import change_from_baseline, largest_decrease, largest_increase
+from qsp_bayes.decision.patient.next_dose import NextDose
+from qsp_bayes.decision.patient.patient import Patient, individualise
+from qsp_bayes.decision.sensitivity.decision_sensitivity import DecisionSensitivity
+from qsp_bayes.decision.sensitivity.examine import decision_sensitivity
+from qsp_bayes.decision.sensitivity.model_average import stacking_weights
 from qsp_bayes.decision.trial import (
     EWOC,
     Backfill,
@@ -67,8 +66,9 @@ from qsp_bayes.decision.trial import (
     simulate_trials,
     starting_dose,
 )
-from qsp_bayes.decision.utility import Utility, utility
-from qsp_bayes.decision.value_of_information import ValueOfInformation
+from qsp_bayes.decision.utilities.clinical_utility_index import ClinicalUtilityIndex
+from qsp_bayes.decision.utilities.desirability import larger_is_better, smaller_is_better, target_is_best
+from qsp_bayes.decision.utilities.utility import Utility, utility
 
 __all__ = [
     "EWOC",
@@ -93,7 +93,6 @@ __all__ = [
     "MaximumCohorts",
     "Mean",
     "NetBenefit",
-    "NextCohort",
     "NextDose",
     "NoSkipping",
     "NoaelLimit",
@@ -101,6 +100,7 @@ __all__ = [
     "OperatingCharacteristics",
     "ParetoFront",
     "Patient",
+    "ProposedStudy",
     "Quantile",
     "Scenario",
     "SequentialChoice",

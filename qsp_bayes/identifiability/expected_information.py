@@ -13,7 +13,7 @@ import pytensor
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.individual import uncentred
+from qsp_bayes.calibration.individual.individual import uncentred
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.joint_density import (

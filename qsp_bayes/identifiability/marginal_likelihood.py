@@ -11,7 +11,7 @@ import numpy as np
 import pymc as pm
 
 from qsp_bayes.calibration.calibration import Calibration
-from qsp_bayes.calibration.individual import uncentred
+from qsp_bayes.calibration.individual.individual import uncentred
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.expected_information import INDIVIDUAL

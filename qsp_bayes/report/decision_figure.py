@@ -191,9 +191,7 @@ def attribute_blocks(decision: Decision) -> list[Block]:
 def profile_blocks(future: xr.DataTree) -> list[Block]:
     """Draw the predicted course of each output under each regimen."""
     if "predictions" not in future.children:
-        return [
-            Text("Courses are not shown: the simulation kept measures of exposure, not paths.", "absent")
-        ]
+        return [Text("Courses are not shown: the simulation kept measures of exposure, not paths.", "absent")]
     predictions = future["predictions"].to_dataset()
     attributes = future.attrs.get("qsp_bayes") or predictions.attrs.get("qsp_bayes", "{}")
     units = json.loads(attributes).get("units", {})

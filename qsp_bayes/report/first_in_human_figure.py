@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from qsp_bayes.decision.first_doses import ANY, FirstInHuman
+from qsp_bayes.decision.first_dose.first_doses import ANY, FirstInHuman
 from qsp_bayes.report.blocks import Key
 from qsp_bayes.report.contents import SAMPLE, labelled
 from qsp_bayes.report.style import BLUE, GREEN, GREY, INK, ORANGE, NotebookFigure, Panel, arrange

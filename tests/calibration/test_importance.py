@@ -6,7 +6,7 @@ from arviz_stats import ess
 from arviz_stats.base import array_stats
 from scipy.stats import kstest, multivariate_normal, norm, t
 
-from qsp_bayes.calibration.importance import (
+from qsp_bayes.calibration.individual.importance import (
     DEFENSIVE,
     DEGREES,
     Proposal,

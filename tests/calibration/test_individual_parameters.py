@@ -20,8 +20,8 @@ from qsp_bayes.calibration import (
     StudentT,
     load_priors,
 )
-from qsp_bayes.calibration.copies import copied
-from qsp_bayes.calibration.individual import Individual
+from qsp_bayes.calibration.individual.copies import copied
+from qsp_bayes.calibration.individual.individual import Individual
 from qsp_bayes.data import load_dataset
 from qsp_bayes.models import one_compartment
 

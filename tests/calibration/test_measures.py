@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from qsp_bayes.calibration import block_solver, load_fit, save_fit
 from qsp_bayes.calibration import simulate as simulate_module
-from qsp_bayes.calibration.blocks import Blocks
-from qsp_bayes.calibration.predictor import Predictor
-from qsp_bayes.calibration.stream import Stream
+from qsp_bayes.calibration.simulation.blocks import Blocks
+from qsp_bayes.calibration.simulation.predictor import Predictor
+from qsp_bayes.calibration.simulation.stream import Stream
 from qsp_bayes.data import Regimen, Subjects
 from qsp_bayes.decision import auc, choose, cmax, time_above, time_within, utility
 from qsp_bayes.errors import CalibrationError, DecisionError

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from qsp_bayes.calibration import Statistic, VirtualPatients
-from qsp_bayes.calibration.tilting import Unattainable, tilt
+from qsp_bayes.calibration.virtual.tilting import Unattainable, tilt
 from qsp_bayes.data import Regimen, load_dataset, new_subjects
 from qsp_bayes.errors import CalibrationError
 

@@ -6,7 +6,7 @@ import xarray as xr
 
 import qsp_bayes as qb
 from qsp_bayes.calibration.metadata import as_attribute, describe_fit
-from qsp_bayes.calibration.simulate import plan
+from qsp_bayes.calibration.simulation.simulate import plan
 
 CHAINS, DRAWS = 4, 50
 VOLUME, OMEGA, SIGMA = 20.0, 0.3, 0.15

@@ -29,8 +29,8 @@ from qsp_bayes.decision import (
     time_within,
     value_at,
 )
-from qsp_bayes.decision.path import Path
-from qsp_bayes.decision.straight_lines import duration_within
+from qsp_bayes.decision.measures.path import Path
+from qsp_bayes.decision.measures.straight_lines import duration_within
 from qsp_bayes.errors import DecisionError, UnitsError
 
 TIME = np.linspace(0, 10, 4001)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsp_bayes.decision import DecisionSensitivity, choose, decision_sensitivity, utility
-from qsp_bayes.decision.power_weights import power_weights, smoothed
-from qsp_bayes.decision.variation import from_decision, from_draws
+from qsp_bayes.decision.sensitivity.power_weights import power_weights, smoothed
+from qsp_bayes.decision.sensitivity.variation import from_decision, from_draws
 from qsp_bayes.errors import DecisionError
 
 CHAINS, DRAWS, SUBJECTS = 4, 500, 30

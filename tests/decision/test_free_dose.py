@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qsp_bayes.data import Regimen
-from qsp_bayes.decision.free_dose import Between, FreeRegimen
+from qsp_bayes.decision.continuous.free_dose import Between, FreeRegimen
 from qsp_bayes.errors import DecisionError
 
 JOINED = Regimen(100, every=8, until=60, into="central", duration=1.0) + Regimen(300, into="central")

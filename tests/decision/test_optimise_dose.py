@@ -20,10 +20,10 @@ from qsp_bayes.decision import (
     trough,
     utility,
 )
-from qsp_bayes.decision.dose_graph import DoseGraph
-from qsp_bayes.decision.expected_utility import ExpectedUtility, trace
-from qsp_bayes.decision.free_dose import FreeRegimen
-from qsp_bayes.decision.individuals import Individuals
+from qsp_bayes.decision.continuous.dose_graph import DoseGraph
+from qsp_bayes.decision.continuous.expected_utility import ExpectedUtility, trace
+from qsp_bayes.decision.continuous.free_dose import FreeRegimen
+from qsp_bayes.decision.continuous.individuals import Individuals
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.models import one_compartment, two_compartment
 from qsp_bayes.ode import Rodas5P

@@ -389,7 +389,7 @@ def test_another_way_than_importance_sampling_is_said(patient, monkeypatch, way)
         facts = {"way": way, "rhat": 1.2, "diverging": 3, "chains": 2}
         return (population, rng.standard_normal((2 * draws, 1))), facts
 
-    monkeypatch.setattr("qsp_bayes.calibration.individual_posterior.sample_person", made_up)
+    monkeypatch.setattr("qsp_bayes.calibration.individual.posterior.sample_person", made_up)
     far = person({0.0: DOSE}, [1.0, 2.0], [30.0, 31.0])
     who = individual(patient.calibration, patient.fit, far, draws=400)
     assert who.posterior.sizes == {"chain": 2, "draw": 100}

@@ -22,8 +22,8 @@ from population import (
 from scipy.stats import chisquare
 
 from qsp_bayes.calibration import IIV, Allometry, Calibration, Proportional, load_priors, save_fit
-from qsp_bayes.calibration.individual import Individual
-from qsp_bayes.calibration.individual_sampling import sample_person
+from qsp_bayes.calibration.individual.individual import Individual
+from qsp_bayes.calibration.individual.sampling import sample_person
 from qsp_bayes.data import Regimen, load_dataset
 from qsp_bayes.decision import choose, individualise
 from qsp_bayes.models import one_compartment

@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qsp_bayes.decision import DensePath, auc, cmax, cmin, time_above, time_within, trough
-from qsp_bayes.decision.chebyshev import N_NODES, NODES, POWERS
-from qsp_bayes.decision.piece_kernels import largest_kernel, time_below_kernel, value_at_kernel
-from qsp_bayes.decision.piece_ops import Largest, TimeBelow, ValueAt
+from qsp_bayes.decision.continuous.chebyshev import N_NODES, NODES, POWERS
+from qsp_bayes.decision.continuous.piece_kernels import largest_kernel, time_below_kernel, value_at_kernel
+from qsp_bayes.decision.continuous.piece_ops import Largest, TimeBelow, ValueAt
 from qsp_bayes.errors import DecisionError
 
 FINE = np.linspace(-1, 1, 20_001)

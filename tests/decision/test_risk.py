@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import norm
 
 from qsp_bayes.decision import CVaR, Mean, Quantile, average, choose, standard_error
-from qsp_bayes.decision.risk import over_draws, over_individuals
+from qsp_bayes.decision.choice.risk import over_draws, over_individuals
 from qsp_bayes.errors import DecisionError
 
 SHARE = 0.2

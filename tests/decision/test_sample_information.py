@@ -7,7 +7,7 @@ from decisions import decision_on, draws_of, normal_gain
 from scipy.stats import beta, betabinom, binom, norm
 
 from qsp_bayes.decision import evsi_from_likelihood, evsi_from_predictions
-from qsp_bayes.decision.preposterior import LEAST_ESS, by_regression, by_weights
+from qsp_bayes.decision.information.preposterior import LEAST_ESS, by_regression, by_weights
 from qsp_bayes.errors import DecisionError
 
 MEAN, PRIOR_SD = -0.3, 1.0

@@ -5,7 +5,7 @@ import pytest
 from constant_paths import future_of
 
 from qsp_bayes.decision import Constraint, StoppingRule, average, choose_until, error_components
-from qsp_bayes.decision.stopping_rule import degrees_of_freedom
+from qsp_bayes.decision.choice.stopping_rule import degrees_of_freedom
 from qsp_bayes.errors import DecisionError
 
 

@@ -10,8 +10,8 @@ from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
 from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, conditional_mean, evpi, evppi
-from qsp_bayes.decision.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
-from qsp_bayes.decision.partial_information import valued
+from qsp_bayes.decision.information.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
+from qsp_bayes.decision.information.partial_information import valued
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.report import plot_value_of_information
 

@@ -12,7 +12,7 @@ from fabricated import make_decision, make_future
 from parsed_page import HOSTILE, Page
 
 from qsp_bayes.decision import Constraint, DecisionSensitivity, choose, decision_sensitivity, utility
-from qsp_bayes.decision.variation import Variation
+from qsp_bayes.decision.sensitivity.variation import Variation
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.report import decision_report, plot_decision_sensitivity
 from qsp_bayes.report.decision_sensitivity_figure import least_favourable, rows_of

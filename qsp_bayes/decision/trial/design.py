@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from qsp_bayes.data.regimen import Regimen
-from qsp_bayes.decision.first_doses import FirstInHuman
+from qsp_bayes.decision.first_dose.first_doses import FirstInHuman
 from qsp_bayes.decision.trial.dose_toxicity import DoseToxicity
 from qsp_bayes.decision.trial.escalation_decision import EscalationDecision
 from qsp_bayes.decision.trial.rules import EWOC, Backfill, NoSkipping, Rule

@@ -1,0 +1,1 @@
+"""One individual: parameters from population and own deviations, and their posterior."""

@@ -1,0 +1,1 @@
+"""Simulation of new individuals, block by block."""

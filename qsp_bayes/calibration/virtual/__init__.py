@@ -1,0 +1,1 @@
+"""Virtual patients: drawn from a posterior, matched to statistics."""

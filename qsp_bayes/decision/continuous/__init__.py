@@ -1,0 +1,1 @@
+"""Continuous choice: amounts, intervals and durations by gradients through the solved system."""

@@ -1,0 +1,1 @@
+"""First doses in humans: limits, and the highest dose that keeps them."""

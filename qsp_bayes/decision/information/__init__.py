@@ -1,0 +1,1 @@
+"""Value of information: what it is worth to learn more before choosing."""

@@ -1,0 +1,1 @@
+"""Measures: what a course amounts to, as one number for each individual."""

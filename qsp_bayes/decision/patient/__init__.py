@@ -1,0 +1,1 @@
+"""One patient: what the own levels tell, and the next dose."""

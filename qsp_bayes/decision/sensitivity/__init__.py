@@ -1,0 +1,1 @@
+"""Sensitivity: whether the choice moves when one assumption changes."""

@@ -1,0 +1,1 @@
+"""Utilities: what the course of an individual is worth, with its unit."""
