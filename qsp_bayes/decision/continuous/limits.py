@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,17 +27,21 @@ class Limits:
         Individuals in a draw; the certainty of a constraint is over draws.
     sizes : (constraint,) array
         Unit of each excess; see `sized`.
+    room : float
+        How far beyond its limit a mean may be, in that unit. Without any, a mean at its limit does not keep to it, as
+        for `Constraint`; a search along gradients ends at limits, to within rounding.
     """
 
     constraints: Sequence[Constraint] = ()
     n_subjects: int = 1
     sizes: np.ndarray = field(default_factory=lambda: np.empty(0))
+    room: float = ROOM
 
     def sized(self, found: Evaluation) -> Limits:
         """Take as unit the limit, or what is limited where that is larger: a limit may be 0."""
         typical = np.abs(found.limited).mean(axis=1) if self.constraints else np.empty(0)
         limits = np.array([abs(constraint.limit) for constraint in self.constraints])
-        return Limits(self.constraints, self.n_subjects, np.maximum(np.maximum(limits, typical), 1e-300))
+        return replace(self, sizes=np.maximum(np.maximum(limits, typical), 1e-300))
 
     @property
     def signs(self) -> np.ndarray:
@@ -67,7 +71,11 @@ class Limits:
 
     def admits(self, found: Evaluation) -> bool:
         """Whether a point keeps to all limits."""
-        return bool((self.excess(found) <= ROOM).all()) if self.constraints else True
+        if not self.constraints:
+            return True
+        beyond = self.excess(found)
+        certain = np.array([constraint.certainty is not None for constraint in self.constraints])
+        return bool(np.where(certain, beyond <= 0, beyond < self.room).all())
 
     def binding(self, found: Evaluation) -> np.ndarray:
         """Positions of the constraints whose limit is reached."""

@@ -201,6 +201,7 @@ def optimise_dose(
                     if expected is None
                     else lambda points: [expected(point) for point in points]
                 )
+                record.limits = Limits(tuple(constraints), len(subjects), room=0.0)
                 refine_grid(evaluate, free_regimen, record)
         except KeyboardInterrupt:
             if record.best is None:
