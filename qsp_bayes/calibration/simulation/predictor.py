@@ -29,8 +29,8 @@ class UnlockedLinker(NumbaLinker):
     def jit_compile(self, fn_and_cache: tuple[Any, str | None]) -> Any:
         """Compile the function of a whole graph."""
         function, cache_key = fn_and_cache
-        # Under a key of its own: what numba finds in its cache holds the lock or not, whatever is asked for. It names this
-        # module, which what is found there imports: were the module to move, what is found could not be loaded.
+        # Under a key of its own: what numba finds in its cache holds the lock or not, whatever is asked for. The key
+        # names this module, which what is found imports: found after the module has moved, it could not be loaded.
         unlocked = compile_numba_function_src(
             "def unlocked(*arguments): return function(*arguments)",
             "unlocked",
