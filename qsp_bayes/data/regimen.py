@@ -263,6 +263,17 @@ def doses_in_course(course: Regimen) -> int:
         return int(course.doses)
     if course.every is None or course.until is None:
         return 1
-    # A dose that falls on `until` by rounding (11 x 0.1 against 1.1) is not before it.
-    intervals = (course.until - course.start) / course.every
-    return max(1, math.ceil(intervals * (1 - 1e-12) - 1e-12))
+    return doses_before(course.until, course.start, course.every)
+
+
+def doses_before(until: float, start: float, every: float) -> int:
+    """Count the doses before a time, at least the first.
+
+    A dose that falls on that time by rounding (11 x 0.1 against 1.1) is not before it.
+
+    Examples
+    --------
+    >>> doses_before(1.1, 0.0, 0.1), doses_before(72.0, 0.0, 8.0)
+    (11, 9)
+    """
+    return max(1, math.ceil((until - start) / every * (1 - 1e-12) - 1e-12))

@@ -11,8 +11,6 @@ from qsp_bayes.decision import (
     auc,
     choose,
     cmax,
-    continuous,
-    expected_utility,
     optimise_dose,
     standard_error,
     time_above,
@@ -20,6 +18,8 @@ from qsp_bayes.decision import (
     trough,
     utility,
 )
+from qsp_bayes.decision.continuous import expected_utility
+from qsp_bayes.decision.continuous import optimise_dose as module
 from qsp_bayes.decision.continuous.dose_graph import DoseGraph
 from qsp_bayes.decision.continuous.expected_utility import ExpectedUtility, trace
 from qsp_bayes.decision.continuous.free_dose import FreeRegimen
@@ -125,6 +125,17 @@ def test_another_size_of_chunks_gives_the_same(oral, monkeypatch):
     parts = oral[1](np.array([210.0, 8.7, 330.0]))
     np.testing.assert_allclose(parts.utility, whole.utility, rtol=1e-13)
     np.testing.assert_allclose(parts.gradient, whole.gradient, rtol=1e-10, atol=1e-13)
+
+
+def test_the_number_of_threads_changes_no_bit(oral, monkeypatch):
+    monkeypatch.setattr(expected_utility, "RECORDS", 5000)
+    found = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(expected_utility, "usable_cores", lambda cores=cores: cores)
+        found.append(oral[1](np.array([210.0, 8.7, 330.0])))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.utility, found[0].utility)
+        np.testing.assert_array_equal(other.gradient, found[0].gradient)
 
 
 def test_doses_at_the_end_have_no_effect(oral):
@@ -398,7 +409,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(geometric, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(continuous, "polish", interrupt)
+    monkeypatch.setattr(module, "polish", interrupt)
     calibration = calibration_of(one_compartment(), vary=("CL",))
     found = optimise_dose(
         calibration,

@@ -29,12 +29,13 @@ class UnlockedLinker(NumbaLinker):
     def jit_compile(self, fn_and_cache: tuple[Any, str | None]) -> Any:
         """Compile the function of a whole graph."""
         function, cache_key = fn_and_cache
-        # Under a key of its own: what numba finds in its cache holds the lock or not, whatever is asked for.
+        # Under a key of its own: what numba finds in its cache holds the lock or not, whatever is asked for. The key
+        # names this module, which what is found imports: found after the module has moved, it could not be loaded.
         unlocked = compile_numba_function_src(
             "def unlocked(*arguments): return function(*arguments)",
             "unlocked",
             global_env={"function": function, "__name__": __name__},
-            cache_key=None if cache_key is None else f"{cache_key}_without_lock",
+            cache_key=None if cache_key is None else f"{cache_key}_without_lock_{__name__.replace('.', '_')}",
         )
         return numba_njit(unlocked, final_function=True, nogil=True, cache=cache_key is not None)
 

@@ -13,6 +13,7 @@ from qsp_bayes.decision.continuous.chebyshev import N_NODES, WEIGHTS
 from qsp_bayes.decision.continuous.piece_ops import Largest, TimeBelow, ValueAt
 from qsp_bayes.decision.measures.path import Path
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.units import require_same_unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class DensePath(Path):
         First and last edge.
     description : str
         What errors call it.
+    unit : str, optional
+        Against which that of a threshold is checked; kept by arithmetic with numbers, unknown after other.
 
     Examples
     --------
@@ -54,9 +57,27 @@ class DensePath(Path):
     start: Variable
     span: tuple[float, float]
     description: str = "path"
+    unit: str | None = None
 
     # NumPy would otherwise take the elements of ``array * path`` one by one.
     __array_ufunc__ = None
+
+    def require_unit(self, unit: str, where: str) -> None:
+        """Require the unit that a threshold is given in.
+
+        Raises
+        ------
+        DecisionError
+            If the path has no unit to check it against.
+        UnitsError
+            If it has another.
+        """
+        if self.unit is None:
+            raise DecisionError(
+                f"The {where} is in {unit!r}, but the unit of {self.description} is not known after this arithmetic. "
+                "Leave unit out."
+            )
+        require_same_unit(unit, self.unit, f"{where} of {self.description}")
 
     @property
     def lengths(self) -> Variable:
@@ -132,7 +153,10 @@ class DensePath(Path):
                     f"not with {start.ndim} dimensions."
                 )
             values = start[:, None, None] if start.ndim else start
-        return replace(self, values=operation(self.values, values), start=operation(self.start, start))
+        kept = self.unit if np.ndim(other) == 0 and not isinstance(other, DensePath | Variable) else None
+        return replace(
+            self, values=operation(self.values, values), start=operation(self.start, start), unit=kept
+        )
 
     def __add__(self, other: Any) -> DensePath:
         return self.combined(other, lambda a, b: a + b)

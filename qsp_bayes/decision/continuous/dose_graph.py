@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+import xarray as xr
 from pytensor.graph.basic import Variable
 
 from qsp_bayes.calibration.calibration import Calibration
@@ -250,7 +251,12 @@ class DoseGraph:
         path, n_observed = self.solution
         values = path[output].reshape((self.n_individuals, n_observed))
         return DensePath(
-            pieces_of(values[:, 1:], self.n_individuals), self.edges, values[:, 0], self.span, output
+            pieces_of(values[:, 1:], self.n_individuals),
+            self.edges,
+            values[:, 0],
+            self.span,
+            output,
+            self.calibration.system.outputs[output].unit,
         )
 
 
@@ -281,8 +287,19 @@ class Traced:
             return self.counted.setdefault(name, getattr(self.graph, name))
         if name in self.graph.covariates:
             return self.graph.covariates[name]
+        if name == "time":
+            # Begin and end, which is all of a grid that measures of doses ask for.
+            unit = {"units": self.graph.calibration.system.time_unit}
+            return xr.DataArray(list(self.graph.span), dims="time", attrs=unit)
         known = (*self.graph.calibration.system.outputs, "n_doses", "amount_given", *self.graph.covariates)
         raise DecisionError(f"The utility asks for {name!r}; there is {', '.join(known)}.")
+
+    def __contains__(self, name: str) -> bool:
+        return (
+            name in ("n_doses", "amount_given", "time")
+            or name in self.graph.calibration.system.outputs
+            or name in self.graph.covariates
+        )
 
 
 def flat_index(columns: Variable) -> Variable:

@@ -27,7 +27,8 @@ class DoseOptimum:
     data : Dataset
         ``utility`` (chain, draw), the mean over individuals at the optimum; ``expected_utility`` and its Monte Carlo
         standard error ``mcse``; by ``variable`` the columns of `table`; ``curvature`` (variable, other), the second
-        derivatives of expected utility where both variables are interior.
+        derivatives of expected utility where both variables are interior; by ``constraint`` the columns of
+        `constraints`.
     free : FreeRegimen
         The regimen, and what of it was free between which bounds.
     trace : DataFrame
@@ -74,6 +75,20 @@ class DoseOptimum:
         columns = ["value", "unit", "value_mcse", "position", "low", "high", "given", "slope"]
         return self.data[columns].to_dataframe()[columns].rename(columns={"value_mcse": "mcse"})
 
+    @property
+    def constraints(self) -> pd.DataFrame:
+        """One row for each constraint.
+
+        ``value``, the mean over draws and individuals, with its Monte Carlo standard error ``mcse``; ``side`` and
+        ``limit``, what was asked; ``binds``, whether the limit is reached; ``price``, the expected utility that a limit
+        further out by one unit would add (NaN after a search by grid).
+        """
+        columns = ["value", "mcse", "side", "limit", "binds", "price"]
+        if "constraint" not in self.data.dims:
+            return pd.DataFrame(columns=columns)
+        named = {f"constraint_{name}": name for name in columns}
+        return self.data[[*named]].to_dataframe()[[*named]].rename(columns=named)
+
     def near(self, tolerance: float = 0.01, *, loss: float | None = None) -> pd.DataFrame:
         r"""How far each variable can move before expected utility falls by a share of itself.
 
@@ -97,7 +112,7 @@ class DoseOptimum:
         Raises
         ------
         DecisionError
-            If the search had no derivatives, or the loss is not positive.
+            If the search had no derivatives, a constraint binds, or the loss is not positive.
         """
         lost = tolerance * abs(self.expected_utility) if loss is None else loss
         if not lost > 0:
@@ -110,6 +125,12 @@ class DoseOptimum:
                 "`practical` regimens and compare them with choose."
             )
         table = self.table
+        if self.constraints["binds"].any():
+            held = ", ".join(self.constraints.index[self.constraints["binds"].astype(bool)])
+            raise DecisionError(
+                f"near: the optimum is held by the limit on {held}, on one side of which expected utility would rise. "
+                "Compare `practical` regimens by choose with the same constraints."
+            )
         alone, together = (self.reach(lost, others_follow=follow) for follow in (False, True))
         value = table["value"].to_numpy()
         ends = {
@@ -219,6 +240,12 @@ class DoseOptimum:
             f"error {float(self.data['mcse']):.1g}).",
             f"Found {how}, in {len(self.trace)} evaluations.",
         ]
+        for name, row in self.constraints.iterrows():
+            reached = "which binds" if row["binds"] else "which does not bind"
+            sentences.append(
+                f"{name} is {row['value']:.4g} (Monte Carlo standard error {row['mcse']:.1g}), asked {row['side']} "
+                f"{row['limit']:g}, {reached}."
+            )
         if facts["reason"]:
             sentences.append(f"Gradients could not be used: {facts['reason']}.")
         return " ".join([*sentences, *self.cautions])

@@ -6,12 +6,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from qsp_bayes.data.regimen import Regimen
+from qsp_bayes.data.regimen import Regimen, doses_before
 from qsp_bayes.errors import DataError, DecisionError
 
 QUANTITIES = ("amount", "every", "duration", "rate", "start")
@@ -192,11 +193,37 @@ class FreeRegimen:
         return first
 
     def layout(self, point: np.ndarray | list[float], end: float) -> DoseLayout:
-        """Give the doses before the end of the simulated time."""
-        records = self.at(point).records()
+        """Give the doses before the end of the simulated time: those of `Regimen.records`, without tables."""
+        given = [self.course_at(number, point) for number in range(len(self.regimen.courses))]
+        course = np.concatenate([np.full(index.size, c) for c, (_, index, _) in enumerate(given)])
+        times, index, steady = (np.concatenate(parts) for parts in zip(*given, strict=True))
+        order = np.argsort(times, kind="stable")
+        # A steady state adds to what was given before; only the very first dose may replace the state.
+        steady_state = np.where(steady[order], np.where(np.arange(order.size) > 0, 2, 1), 0)
         # A dose that falls on the end by rounding is not before it, as for `until`.
-        records = records[records["TIME"] < end - 1e-12 * max(1.0, abs(end))]
-        records = records.assign(index=records.groupby("course").cumcount(), usual=records["SS"] == 0)
-        records = records.sort_values("usual", kind="stable")
-        columns = (records[name].to_numpy(np.int64) for name in ("course", "index", "SS"))
-        return DoseLayout(*columns)
+        kept = times[order] < end - 1e-12 * max(1.0, abs(end))
+        order, steady_state = order[kept], steady_state[kept]
+        first = np.argsort(steady_state == 0, kind="stable")
+        order = order[first]
+        return DoseLayout(course[order], index[order], steady_state[first])
+
+    def course_at(
+        self, number: int, point: np.ndarray | list[float]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give times and numbers of the doses of a course, and which of them sets a steady state."""
+        course = self.courses[number]
+
+        def quantity(of: str) -> Any:
+            position = self.position(of, number)
+            return getattr(course, of) if position is None else float(point[position])
+
+        start, every, n = quantity("start"), quantity("every"), course.doses or 1
+        if course.doses is None and every is not None and course.until is not None:
+            n = doses_before(course.until, start, every)
+        index = np.arange(int(n), dtype=np.int64)
+        return start + index * (every or 0.0), index, (index == 0) & course.steady_state
+
+    @cached_property
+    def courses(self) -> tuple[Regimen, ...]:
+        """Courses of the regimen as it was given."""
+        return self.regimen.courses

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +13,10 @@ from rich.progress import Progress
 
 from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.calibration.metadata import versions
+from qsp_bayes.calibration.simulation.plan import amount_unit
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
+from qsp_bayes.decision.choice.constraint import Constraint
 from qsp_bayes.decision.choice.simulation_error import standard_error
 from qsp_bayes.decision.continuous.curvature import Curvature, polish
 from qsp_bayes.decision.continuous.dose_graph import DoseGraph
@@ -22,13 +25,16 @@ from qsp_bayes.decision.continuous.dose_search import Trace, ascend, best_of, re
 from qsp_bayes.decision.continuous.expected_utility import (
     Evaluation,
     ExpectedUtility,
+    NoSlope,
     Tracing,
     Untraceable,
     trace,
 )
 from qsp_bayes.decision.continuous.free_dose import Between, FreeRegimen
 from qsp_bayes.decision.continuous.individuals import Individuals
+from qsp_bayes.decision.continuous.limits import Limits
 from qsp_bayes.decision.continuous.simulated_utility import SimulatedUtility
+from qsp_bayes.decision.utilities.unit_check import check_units
 from qsp_bayes.decision.utilities.utility import Utility, utility
 from qsp_bayes.errors import DecisionError
 
@@ -44,6 +50,7 @@ def optimise_dose(
     subjects: Subjects,
     utility_function: Utility | Callable[[Any], Any],
     *,
+    constraints: Sequence[Constraint] = (),
     times: tuple[float, float] = (0.0, 72.0),
     draws: int = 200,
     method: Method = "auto",
@@ -78,6 +85,10 @@ def optimise_dose(
         As for `choose`: of ``x["Cc"]`` and the other outputs by the measures of exposure (`auc`, `cmax`, `trough`,
         `time_within`, ...), of covariates, ``x["n_doses"]`` and ``x["amount_given"]``, by arithmetic and NumPy's exp,
         log, sqrt, tanh.
+    constraints : sequence of Constraint
+        Limits that a dose must keep to: each on the mean over draws and individuals of a measure, such as
+        ``Constraint(lambda x: smooth_indicator(cmax(x["Cc"]), 25, 1), below=0.1, name="toxicity")``. A comparison and a
+        `certainty` have no derivatives and are for the grid.
     times : tuple of float
         Begin and end of the paths, in the unit of time of the system. Doses at the end or later have no effect and are
         not given: as the interval grows the number of doses falls, at kinks of EU.
@@ -102,7 +113,9 @@ def optimise_dose(
     ------
     DecisionError
         If the regimen has not what is free; if the utility is not finite; for ``method="gradient"``, if the utility
-        compares (``cmax(x["Cc"]) > 20``) or does what only arrays can.
+        compares (``cmax(x["Cc"]) > 20``) or does what only arrays can; if no dose keeps to the constraints.
+    UnitsError
+        If a threshold is given in another unit than that of its path.
     CalibrationError
         If the fit is not of this calibration, or the parts do not fit together.
 
@@ -123,6 +136,8 @@ def optimise_dose(
     Byrd RH, Lu P, Nocedal J, Zhu C (1995). A limited memory algorithm for bound constrained optimization. SIAM Journal
     on Scientific Computing 16:1190-1208.
 
+    Kraft D. A software package for sequential quadratic programming. DFVLR-FB 88-28, DLR, Köln, 1988.
+
     Trefethen LN. Approximation Theory and Approximation Practice. SIAM, 2013 (polynomials through Chebyshev nodes).
 
     Examples
@@ -141,8 +156,12 @@ def optimise_dose(
     """
     check_settings(times, method, starts, tolerance)
     measured = utility_function if isinstance(utility_function, Utility) else utility(utility_function)
+    limited = tuple(limited_by(constraint) for constraint in constraints)
     free_regimen = FreeRegimen(regimen, free)
+    require_names(constraints, free_regimen)
     span = (float(times[0]), float(times[1]))
+    for function in (measured, *limited):
+        check_units_of(function, calibration, subjects, regimen, span)
     individuals = Individuals.drawn(calibration, fit, regimen, subjects, span, draws, random_seed)
     if individuals.draws.size < 4:
         raise DecisionError(
@@ -150,37 +169,49 @@ def optimise_dose(
             "Take more draws."
         )
     graph = DoseGraph(calibration, free_regimen, individuals.parameters, individuals.covariates, span)
-    tracing, reason = traced(graph, measured, method)
+    tracing, reason = traced(graph, measured, constraints, limited, method)
     expected = (
         None
         if tracing is None
         else ExpectedUtility.of(tracing, individuals, gradient=not reason, tolerance=tolerance)
     )
     record, message, finished = Trace(free_regimen.names), "", True
-    by_gradient = not reason
+    record.limits = Limits(tuple(constraints), len(subjects))
+    curvature = None
     with Progress(disable=not progressbar, transient=True) as progress:
         task = progress.add_task("compiling", total=None)
         record.tell = lambda words: progress.update(task, description=words)
         try:
-            if expected is not None and by_gradient:
-                message = ascend(expected, record, starts, random_seed)
-                polish(expected, record)
-            elif expected is not None:
-                refine_grid(lambda points: [expected(point) for point in points], free_regimen, record)
-            else:
-                simulated = SimulatedUtility(
-                    calibration, fit, free_regimen, subjects, measured, span, draws, random_seed
+            if expected is not None and not reason:
+                try:
+                    message = ascend(expected, record, starts, random_seed)
+                    curvature = polish(expected, record)
+                except NoSlope as error:
+                    if method == "gradient":
+                        raise
+                    reason = str(error)
+                    expected = ExpectedUtility.of(
+                        expected.tracing, individuals, gradient=False, tolerance=tolerance
+                    )
+            if reason:
+                evaluate = (
+                    SimulatedUtility(
+                        calibration, fit, free_regimen, subjects, measured, limited, span, draws, random_seed
+                    )
+                    if expected is None
+                    else lambda points: [expected(point) for point in points]
                 )
-                refine_grid(simulated, free_regimen, record)
+                record.limits = Limits(tuple(constraints), len(subjects), room=0.0)
+                refine_grid(evaluate, free_regimen, record)
         except KeyboardInterrupt:
             if record.best is None:
                 raise
             finished = False
         best = best_of(record)
-        curvature = None
-        if expected is not None and by_gradient:
+        if expected is not None and not reason and curvature is None:
             progress.update(task, description="curvature")
-            curvature = Curvature.at(expected, best)
+            curvature = Curvature.at(expected, best, record.limits)
+    by_gradient = not reason
     facts = {
         "versions": versions(),
         "random_seed": random_seed,
@@ -194,9 +225,11 @@ def optimise_dose(
         "reason": reason,
         "finished": finished,
         "message": message,
+        "constraints": [constraint.facts() for constraint in constraints],
         "cautions": cautions(free_regimen, expected, best, span, tolerance),
     }
     data = describe(free_regimen, individuals, best, curvature, calibration.system.time_unit)
+    data = data.assign(limits_reached(record.limits, individuals, best, curvature))
     return DoseOptimum(data.assign_attrs(qsp_bayes=json.dumps(facts)), free_regimen, record.table)
 
 
@@ -214,33 +247,113 @@ def check_settings(times: tuple[float, float], method: str, starts: int, toleran
         )
 
 
-def traced(graph: DoseGraph, measured: Utility, method: str) -> tuple[Tracing | None, str]:
-    """Trace a utility; say why its gradient is of no use where it is not, or why it cannot be traced.
+def limited_by(constraint: Constraint) -> Utility:
+    """Give what a constraint limits the mean of."""
+    function = constraint.function
+    return function if isinstance(function, Utility) else Utility(function, constraint.name, constraint.unit)
+
+
+def require_names(constraints: Sequence[Constraint], regimen: FreeRegimen) -> None:
+    """Require a name of its own for each constraint."""
+    names = [constraint.name for constraint in constraints]
+    for position, name in enumerate(names):
+        if name in names[:position] or name in regimen.names:
+            raise DecisionError(
+                f"optimise_dose: the name {name!r} is given twice. Give each constraint name=..."
+            )
+
+
+def check_units_of(
+    function: Utility,
+    calibration: Calibration,
+    subjects: Subjects,
+    regimen: Regimen,
+    span: tuple[float, float],
+) -> None:
+    """Check thresholds and terms by evaluating a function with units in the place of numbers, as `choose` does."""
+    system = calibration.system
+    units = {name: output.unit for name, output in system.outputs.items()}
+    path = ("chain", "draw", "regimen", "subject", "time")
+    variables: dict[str, Any] = {
+        name: (path, np.zeros((1, 1, 1, 1, 2)), {"units": unit}) for name, unit in units.items()
+    }
+    known = {**subjects.units, "n_doses": "1", "amount_given": amount_unit(calibration, regimen)}
+    for name, unit in known.items():
+        variables[name] = (path[2:4], np.zeros((1, 1)), {"units": unit})
+    time = xr.DataArray(list(span), dims="time", attrs={"units": system.time_unit})
+    check_units(function.function, xr.Dataset(variables, {"time": time}), system.time_unit, function.unit)
+
+
+def traced(
+    graph: DoseGraph,
+    measured: Utility,
+    constraints: Sequence[Constraint],
+    limited: Sequence[Utility],
+    method: str,
+) -> tuple[Tracing | None, str]:
+    """Trace a utility and what is limited; say why gradients are of no use where they are not, or what is untraceable.
 
     Raises
     ------
     DecisionError
         If gradients are insisted on and there are none.
     """
-    instead = 'or choose method="grid"'
-    try:
-        tracing = trace(graph, measured)
-    except Untraceable as error:
-        reason = f"the utility ({measured.description}) can be evaluated with arrays only ({error})"
+    instead, found = 'or choose method="grid"', []
+    roles = ["utility", *("constraint" for _ in limited)]
+    reasons = ['method="grid" was asked for'] if method == "grid" else []
+    for role, function in zip(roles, (measured, *limited), strict=True):
+        try:
+            found.append(trace(graph, function))
+        except Untraceable as error:
+            reason = f"the {role} ({function.description}) can be evaluated with arrays only ({error})"
+            if method == "gradient":
+                raise DecisionError(
+                    f"optimise_dose: {reason}. Write it with time_within, auc, cmax, trough and arithmetic, {instead}."
+                ) from error
+            return None, reason
+        if found[-1].steps:
+            reason = f"the {role} ({function.description}) compares: {', '.join(found[-1].steps)}"
+            if method == "gradient":
+                raise DecisionError(
+                    f"optimise_dose: {reason}. A comparison has the derivative zero, which would make any dose look "
+                    f"best. Use smooth_indicator(value, threshold, width) in its place, {instead}."
+                )
+            reasons.insert(0, reason)
+    certain = [constraint.name for constraint in constraints if constraint.certainty is not None]
+    if certain:
+        reason = f"the certainty asked of {', '.join(certain)} is a share of the draws, which is not smooth"
         if method == "gradient":
-            raise DecisionError(
-                f"optimise_dose: {reason}. Write it with time_within, auc, cmax, trough and arithmetic, {instead}."
-            ) from error
-        return None, reason
-    if not tracing.steps:
-        return tracing, 'method="grid" was asked for' if method == "grid" else ""
-    reason = f"the utility ({measured.description}) compares: {', '.join(tracing.steps)}"
-    if method == "gradient":
-        raise DecisionError(
-            f"optimise_dose: {reason}. A comparison has the derivative zero, which would make any dose look best. "
-            f"Use smooth_indicator(value, threshold, width) in its place, {instead}."
-        )
-    return tracing, reason
+            raise DecisionError(f"optimise_dose: {reason}. Limit the mean, without certainty=, {instead}.")
+        reasons.append(reason)
+    return replace(found[0], limited=tuple(found[1:])), "; ".join(reasons)
+
+
+def limits_reached(
+    limits: Limits, individuals: Individuals, best: Evaluation, curvature: Curvature | None
+) -> dict[str, Any]:
+    """Lay out the constraints at the optimum, by constraint."""
+    if not limits.constraints:
+        return {}
+    names = [constraint.name for constraint in limits.constraints]
+    price = np.full(len(names), np.nan)
+    if curvature is not None:
+        price[:] = 0.0
+        binding = curvature.binding
+        price[binding] = curvature.multipliers / limits.sizes[binding]
+    binds = np.zeros(len(names), dtype=bool)
+    binds[limits.binding(best)] = True
+    values = {
+        "constraint_value": best.means,
+        "constraint_mcse": [float(standard_error(individuals.labelled(row))) for row in best.limited],
+        "constraint_side": ["below" if c.below is not None else "above" for c in limits.constraints],
+        "constraint_limit": [constraint.limit for constraint in limits.constraints],
+        "constraint_binds": binds,
+        "constraint_price": price,
+    }
+    return {
+        "constraint": names,
+        **{name: ("constraint", np.asarray(x)) for name, x in values.items()},
+    }
 
 
 def cautions(

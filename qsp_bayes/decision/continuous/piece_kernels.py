@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from qsp_bayes.decision.continuous import chebyshev
-from qsp_bayes.decision.continuous.chebyshev import N_NODES, POWERS
+from qsp_bayes.decision.continuous.chebyshev import BERNSTEIN, N_NODES, POWERS
 
 KERNELS_VERSION = hashlib.sha256(
     b"".join(Path(source).read_bytes() for source in (__file__, chebyshev.__file__))
@@ -21,6 +21,9 @@ KERNELS_VERSION = hashlib.sha256(
 
 FLAT = 1e-9
 """Slopes below this, relative to the values of the piece, count as this: at a tangency a duration has no derivative."""
+
+ROUNDING = 1e-12
+"""Of Bernstein coefficients, relative to the largest."""
 
 compiled = numba.njit(cache=True, error_model="numpy")
 
@@ -126,6 +129,40 @@ def all_on_one_side(values, level):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def to_bernstein(values, b):  # type: ignore[no-untyped-def]
+    """Give the coefficients of Bernstein polynomials of the polynomial through some values."""
+    for k in range(N_NODES):
+        total = 0.0
+        for j in range(N_NODES):
+            total += BERNSTEIN[k, j] * values[j]
+        b[k] = total
+
+
+@compiled
+def largest_size(b):  # type: ignore[no-untyped-def]
+    """Give the largest absolute value."""
+    size = 0.0
+    for k in range(N_NODES):
+        size = max(size, abs(b[k]))
+    return size
+
+
+@compiled
+def sign_changes(b, degree, level, room):  # type: ignore[no-untyped-def]
+    """Count how often coefficients pass a level: 0 and 1 are the exact number of roots (Descartes), more a bound.
+
+    Coefficients closer to the level than rounding may put on either side: then nothing is said, by -1.
+    """
+    changes, above = 0, b[0] > level
+    for k in range(degree + 1):
+        if not abs(b[k] - level) > room:
+            return -1
+        if (b[k] > level) != above:
+            changes, above = changes + 1, not above
+    return changes
+
+
+@compiled
 def is_constant_at(values, level):  # type: ignore[no-untyped-def]
     """Tell whether a piece stays at a level."""
     same = True
@@ -143,12 +180,17 @@ def time_below_kernel(values, lengths, level, strict):  # type: ignore[no-untype
     by_length = np.zeros((n_subjects, n_pieces))
     by_level = np.zeros(n_subjects)
     p, found, at_root = np.empty(N_NODES), np.empty(N_NODES), np.empty(N_NODES)
-    work = np.empty((N_NODES, N_NODES + 1))
+    b, work = np.empty(N_NODES), np.empty((N_NODES, N_NODES + 1))
     for i in range(n_subjects):
         for q in range(n_pieces):
             if not lengths[i, q] > 0.0:
                 continue
-            side = all_on_one_side(values[i, q], level[i])
+            side, changes = all_on_one_side(values[i, q], level[i]), -1
+            if side == 0:
+                to_bernstein(values[i, q], b)
+                changes = sign_changes(b, N_NODES - 1, level[i], ROUNDING * largest_size(b))
+                if changes == 0:
+                    side = 1 if b[0] > level[i] else -1
             if is_constant_at(values[i, q], level[i]):
                 side = 1 if strict else -1
             if side != 0:
@@ -163,7 +205,11 @@ def time_below_kernel(values, lengths, level, strict):  # type: ignore[no-untype
             size = 0.0
             for k in range(N_NODES):
                 size = max(size, abs(p[k]))
-            n_found = roots_within(p, work, found)
+            if changes == 1:
+                n_found = 1
+                found[0] = root_between(p, N_NODES - 1, -1.0, 1.0, b[0] - level[i])
+            else:
+                n_found = roots_within(p, work, found)
             share, left = 0.0, -1.0
             for r in range(n_found + 1):
                 right = found[r] if r < n_found else 1.0
@@ -191,16 +237,24 @@ def largest_kernel(values, lengths):  # type: ignore[no-untyped-def]
     largest = np.full(n_subjects, -np.inf)
     by_value = np.zeros_like(values)
     p, slope, found = np.empty(N_NODES), np.zeros(N_NODES), np.empty(N_NODES)
-    work = np.empty((N_NODES, N_NODES + 1))
+    b, work = np.empty(N_NODES), np.empty((N_NODES, N_NODES + 1))
     for i in range(n_subjects):
         piece, place = -1, 0.0
         for q in range(n_pieces):
             if not lengths[i, q] > 0.0 or all_on_one_side(values[i, q], largest[i]) < 0:
                 continue
+            to_bernstein(values[i, q], b)
+            room = ROUNDING * largest_size(b)
+            if b.max() + room < largest[i]:
+                continue
             to_powers(values[i, q], p)
             for k in range(N_NODES - 1):
-                slope[k] = (k + 1) * p[k + 1]
-            n_found = roots_within(slope, work, found)
+                b[k] = b[k + 1] - b[k]
+            n_found = 0
+            if sign_changes(b, N_NODES - 2, 0.0, room) != 0:
+                for k in range(N_NODES - 1):
+                    slope[k] = (k + 1) * p[k + 1]
+                n_found = roots_within(slope, work, found)
             for r in range(n_found + 2):
                 s = -1.0 if r == n_found else 1.0 if r == n_found + 1 else found[r]
                 value = evaluate(p, N_NODES - 1, s)

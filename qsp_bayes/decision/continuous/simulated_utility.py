@@ -27,6 +27,7 @@ class SimulatedUtility:
     regimen: FreeRegimen
     subjects: Subjects
     utility: Utility
+    limited: tuple[Utility, ...]
     span: tuple[float, float]
     draws: int
     random_seed: int
@@ -51,5 +52,20 @@ class SimulatedUtility:
             draws=self.draws,
             random_seed=self.random_seed,
         )
-        values = self.utility(future).transpose("regimen", "chain", "draw", "subject").to_numpy()
-        return [Evaluation(point, row.ravel(), None, 0.0) for point, row in zip(points, values, strict=True)]
+        utility, *limited = (
+            function(future)
+            .transpose("regimen", "chain", "draw", "subject")
+            .to_numpy()
+            .reshape(len(points), -1)
+            for function in (self.utility, *self.limited)
+        )
+        return [
+            Evaluation(
+                point,
+                utility[k],
+                None,
+                0.0,
+                np.array([values[k] for values in limited]).reshape(-1, utility.shape[1]),
+            )
+            for k, point in enumerate(points)
+        ]
