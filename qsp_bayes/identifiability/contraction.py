@@ -12,14 +12,15 @@ import xarray as xr
 from qsp_bayes.calibration.metadata import read_facts
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.knowledge import INVERSES, Array, Knowledge, of_draws, of_law
+from qsp_bayes.result import Result
 
 INFORMED, NOT_INFORMED, STILL = 0.8, 0.2, 0.5
 BINS = 20
 COLUMNS = ("unit", "scale", "prior", "prior_median", "prior_sd", "posterior_median", "posterior_sd")
 
 
-@dataclass(frozen=True, eq=False)
-class Contraction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Contraction(Result):
     """What the data made of the prior of each population variable.
 
     Attributes
@@ -38,6 +39,11 @@ class Contraction:
         """Return the variables of one verdict: "informed", "partly", or "not informed"."""
         return list(self.table.index[self.table["verdict"] == word])
 
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns of `table` that a reader looks at first."""
+        return self.table[["prior_sd", "posterior_sd", "contraction", "shift", "overlap", "verdict"]]
+
     def summary(self) -> str:
         """Return the verdicts as sentences."""
         said = [
@@ -50,13 +56,6 @@ class Contraction:
             if (names := self.named(word))
         ]
         return " ".join(said)
-
-    def __repr__(self) -> str:
-        shown = self.table[["prior_sd", "posterior_sd", "contraction", "shift", "overlap", "verdict"]]
-        return f"{self.summary()}\n\n{shown.round(2).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.summary()}</p>{self.table.to_html(float_format='{:.3g}'.format)}"
 
 
 def contraction(fit: xr.DataTree) -> Contraction:

@@ -7,9 +7,9 @@ from typing import Any
 import xarray as xr
 
 from qsp_bayes.decision import Decision
+from qsp_bayes.formatting import count, interval
 from qsp_bayes.report.blocks import Block, Facts, Text
 from qsp_bayes.report.contents import labelled, metadata
-from qsp_bayes.report.formatting import count, interval
 
 
 def for_whom(

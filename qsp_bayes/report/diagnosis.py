@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import fixed, significant
 from qsp_bayes.report.blocks import Block, Column, Section, Table, Text, Tone
 from qsp_bayes.report.checks import (
     ESS_LIMIT,
@@ -24,7 +25,6 @@ from qsp_bayes.report.checks import (
 )
 from qsp_bayes.report.contents import metadata, population, sampled, scalars, variables
 from qsp_bayes.report.failures import failure_block, failure_checks, failure_table
-from qsp_bayes.report.formatting import fixed, significant
 
 SHOWN_INDIVIDUAL = 12
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qsp_bayes.decision import Decision, DecisionSensitivity
+from qsp_bayes.formatting import count, interval, join, percent, significant
 from qsp_bayes.report.blocks import Table
 from qsp_bayes.report.decision_figure import unit_of
 from qsp_bayes.report.diagnosis import Diagnosis
-from qsp_bayes.report.formatting import count, interval, join, percent, significant
 from qsp_bayes.report.summary import Finding, Summary, sampling
 
 KICKER = "Dose recommendation"

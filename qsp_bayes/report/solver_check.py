@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from qsp_bayes.calibration.gradient_errors import gradient_errors
 from qsp_bayes.calibration.solver_errors import draw_parameters, reference_solver, solver_errors
 from qsp_bayes.data.study import Study
+from qsp_bayes.formatting import count, join
 from qsp_bayes.ode.solvers import Solver
 from qsp_bayes.report.blocks import Key
-from qsp_bayes.report.formatting import count, join
 from qsp_bayes.report.style import BLUE, GREEN, LARGE, ORANGE, NotebookFigure, Panel, arrange
 from qsp_bayes.systems.solve import default_solver
 from qsp_bayes.systems.system import System

@@ -9,7 +9,8 @@ from scipy.interpolate import make_smoothing_spline
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
-from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, conditional_mean, evpi, evppi
+from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, evpi, evppi
+from qsp_bayes.decision.information import conditional_mean
 from qsp_bayes.decision.information.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
 from qsp_bayes.decision.information.partial_information import valued
 from qsp_bayes.errors import DecisionError

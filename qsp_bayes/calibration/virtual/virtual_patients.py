@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from qsp_bayes.calibration.virtual.weights import Weights, match, resample
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.result import Result
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
@@ -33,7 +33,7 @@ DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VirtualPatients:
+class VirtualPatients(Result):
     """Individuals with parameters of their own, as `Calibration.virtual_patients` draws them.
 
     Two levels are kept apart. The dims ``chain`` and ``draw`` are draws of the population's parameters: what is not
@@ -319,13 +319,6 @@ class VirtualPatients:
     def population(self, fit: xr.DataTree) -> xr.Dataset:
         """Draws of the population that the patients belong to."""
         return fit["posterior"].to_dataset().sel({dim: self.parameters[dim] for dim in SAMPLE})
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(border=0, escape=True, float_format=lambda value: f"{value:.3g}")
-        return f"<p>{html.escape(self.summary())}</p>{table}"
 
 
 def virtual_patients(

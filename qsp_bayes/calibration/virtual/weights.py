@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,13 @@ import xarray as xr
 from qsp_bayes.calibration.virtual.statistic import Statistic, Target
 from qsp_bayes.calibration.virtual.tilting import Unattainable, tilt
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.result import Result
 
 SAMPLE = ("chain", "draw")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Weights:
+class Weights(Result):
     """Weights of virtual patients, as `VirtualPatients.match` finds them.
 
     Attributes
@@ -78,13 +78,6 @@ class Weights:
         else:
             sentences.append("Every draw of the population stays as probable as the posterior makes it.")
         return " ".join(sentences)
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.4g}')}"
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(border=0, escape=True, float_format=lambda value: f"{value:.4g}")
-        return f"<p>{html.escape(self.summary())}</p>{table}"
 
 
 def match(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ import xarray as xr
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class Attainment:
+class Attainment(Result):
     """Probabilities of target attainment, as made by :func:`attainment`.
 
     Attributes
@@ -60,13 +60,6 @@ class Attainment:
                 f"{100 * float(chosen['q95']):.3g} %)."
             )
         return " ".join(sentences)
-
-    def _repr_html_(self) -> str:
-        shown = self.table.to_html(border=0, float_format="{:.3g}".format, escape=True)
-        return f"<p>{html.escape(self.summary())}</p>{shown}"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def attainment(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from arviz_stats import mcse
 
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
 from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.result import Result
 
 OF_ONE = ("efficacy", "toxicity")
 
 
 @dataclass(frozen=True, repr=False)
-class ParetoFront:
+class ParetoFront(Result):
     """Regimens by what they do and what they cost in harm, as made by :func:`pareto`.
 
     Attributes
@@ -66,6 +66,11 @@ class ParetoFront:
             for label in by_regimen["regimen"].values
         }
 
+    @property
+    def marked(self) -> list[str]:
+        """The front."""
+        return self.front
+
     def summary(self) -> str:
         """Sentences that name the front, what lies behind it, and what is not certain."""
         table, facts = self.table, self.metadata
@@ -85,13 +90,6 @@ class ParetoFront:
                 f"What is not known of the population leaves open whether these are on it (probability): {named}."
             )
         return " ".join(sentences)
-
-    def _repr_html_(self) -> str:
-        shown = self.table.to_html(border=0, float_format="{:.3g}".format, escape=True)
-        return f"<p>{html.escape(self.summary())}</p>{shown}"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def pareto(

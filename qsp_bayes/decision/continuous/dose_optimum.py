@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,11 @@ import xarray as xr
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.decision.continuous.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class DoseOptimum:
+class DoseOptimum(Result):
     """The values of what is free at which expected utility is highest, as found by :func:`optimise_dose`.
 
     Attributes
@@ -202,6 +202,11 @@ class DoseOptimum:
             )
         return tuple(found)
 
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.metadata['utility']}"
+
     def summary(self) -> str:
         """Sentences that state the optimum and how well it is known."""
         facts = self.metadata
@@ -222,22 +227,3 @@ class DoseOptimum:
         if facts["reason"]:
             sentences.append(f"Gradients could not be used: {facts['reason']}.")
         return " ".join([*sentences, *self.cautions])
-
-    def _repr_html_(self) -> str:
-        table = self.table
-        head = "".join(f"<th>{html.escape(label)}</th>" for label in ("variable", *table.columns))
-        rows = "".join(
-            f"<tr><td>{html.escape(str(name))}</td>"
-            + "".join(
-                f"<td>{html.escape(x) if isinstance(x, str) else f'{x:.4g}'}</td>" for x in row.to_numpy()
-            )
-            + "</tr>"
-            for name, row in table.iterrows()
-        )
-        return (
-            f"<p>Utility: {html.escape(self.metadata['utility'])}</p><table><tr>{head}</tr>{rows}</table>"
-            f"<p>{html.escape(self.summary())}</p>"
-        )
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.4g}')}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import xarray as xr
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.utilities.utility import DIMS
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 BLOCKS = 16
 SPLITS = 32
@@ -21,7 +21,7 @@ BEST, MAXIMUM, EVPI = "expected utility of the best", "expected maximum", "EVPI"
 
 
 @dataclass(frozen=True, repr=False)
-class BiasOfMaximum:
+class BiasOfMaximum(Result):
     """What of the expected utility of the best and of EVPI is owed to the finite simulation; see `bias_of_maximum`.
 
     Attributes
@@ -59,12 +59,6 @@ class BiasOfMaximum:
         total = evpi["whole"].iloc[0] - self.total(EVPI)
         first = f"EVPI is {evpi['whole'].iloc[0]:.3g}, of which {', '.join(parts)}; without it {total:.3g}."
         return " ".join([first, *self.cautions])
-
-    def _repr_html_(self) -> str:
-        return f"{self.table.to_html(escape=True, border=0)}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def bias_of_maximum(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +10,11 @@ import pandas as pd
 
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class NetBenefit:
+class NetBenefit(Result):
     """Expected net benefit of sampling, by design; see `net_benefit`.
 
     Attributes
@@ -35,6 +35,11 @@ class NetBenefit:
         label = self.table["net_benefit"].idxmax()
         return str(label) if self.table.loc[label, "net_benefit"] > 0 else None
 
+    @property
+    def marked(self) -> list[str]:
+        """The best design, if any is worth its cost."""
+        return [] if self.best is None else [self.best]
+
     def summary(self) -> str:
         """Sentences that state which study to do, if any."""
         top = self.table.loc[self.table["net_benefit"].idxmax()]
@@ -48,12 +53,6 @@ class NetBenefit:
             f"individuals (Monte Carlo standard error {top['mcse']:.1g}, most of it common to all designs); it costs "
             f"{top['cost']:.3g}."
         )
-
-    def _repr_html_(self) -> str:
-        return f"{self.table.to_html(escape=True, border=0)}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def net_benefit(

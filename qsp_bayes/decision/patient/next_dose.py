@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ import xarray as xr
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.measures.exposure import average, cmax, cmin, trough
 from qsp_bayes.decision.utilities.utility import predictions_of
+from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
 MEASURES = {"peak": cmax, "lowest": cmin, "average": average, "trough": trough}
@@ -20,7 +20,7 @@ MEASURES = {"peak": cmax, "lowest": cmin, "average": average, "trough": trough}
 
 
 @dataclass(frozen=True, repr=False)
-class NextDose:
+class NextDose(Result):
     """A choice for one patient, as made by `Patient.next_dose`.
 
     Attributes
@@ -49,6 +49,16 @@ class NextDose:
         chosen = self.decision.table[["expected_utility", "mcse", "p_best"]]
         return chosen.join(self.exposure.xs(first, level="output"))
 
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.decision.description}"
+
+    @property
+    def marked(self) -> list[str]:
+        """The regimen chosen."""
+        return [self.best]
+
     def summary(self) -> str:
         """Sentences that state the choice and the exposure that it would give."""
         units = json.loads(self.future.attrs["qsp_bayes"])["units"]
@@ -67,13 +77,6 @@ class NextDose:
             )
             sentences.append(f"{output}: {peak}, {last}.")
         return " ".join([*sentences, *self.decision.cautions])
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(float_format="{:.3g}".format, border=0, escape=True)
-        return f"{table}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
 
 
 def exposures(future: xr.DataTree) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +25,7 @@ from qsp_bayes.decision.patient.tables import level_table, parameter_table
 from qsp_bayes.decision.patient.words import cautions_of, how_obtained
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
 
@@ -128,7 +128,7 @@ def individualise(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Patient:
+class Patient(Result):
     """One patient, as made by :func:`individualise`.
 
     Attributes
@@ -392,13 +392,6 @@ class Patient:
     def to_datatree(self) -> xr.DataTree:
         """Give everything about the patient as one tree, which `save_fit` stores."""
         return self.tree
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(float_format="{:.3g}".format, border=0, escape=True)
-        return f"{table}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
 
 
 def times_of(plan: Study) -> np.ndarray:
