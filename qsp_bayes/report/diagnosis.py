@@ -23,7 +23,7 @@ from qsp_bayes.report.checks import (
     rhat_check,
     sampler_checks,
 )
-from qsp_bayes.report.contents import metadata, population, sampled, scalars, variables
+from qsp_bayes.report.contents import metadata, population, sampled, variables, varying_entries
 from qsp_bayes.report.failures import failure_block, failure_checks, failure_table
 
 SHOWN_INDIVIDUAL = 12
@@ -152,7 +152,7 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
             "ess_bulk": float(arviz_stats.ess(values, method="bulk")),
             "ess_tail": float(arviz_stats.ess(values, method="tail")),
         }
-        for label, values in scalars(posterior).items()
+        for label, values in varying_entries(posterior).items()
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["rhat", "ess_bulk", "ess_tail"])
     if table.empty:
@@ -180,7 +180,7 @@ def section(fit: xr.DataTree, diagnosis: Diagnosis) -> Section:
         blocks.append(
             Text("Divergences, tree depth and energy are not shown: the fit holds no sample_stats.", "absent")
         )
-    of_population = set(scalars(population(variables(fit, "posterior"))))
+    of_population = set(varying_entries(population(variables(fit, "posterior"))))
     is_population = diagnosis.table.index.isin(of_population)
     blocks.append(
         parameter_block(

@@ -14,8 +14,9 @@ from handmade import calibration, fit, people
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsp_bayes.calibration import block_solver, load_fit, save_fit
-from qsp_bayes.calibration import simulate as simulate_module
+from qsp_bayes.calibration import load_fit, save_fit
+from qsp_bayes.calibration.simulation import block_solver
+from qsp_bayes.calibration.simulation import simulate as simulate_module
 from qsp_bayes.calibration.simulation.blocks import Blocks
 from qsp_bayes.calibration.simulation.predictor import Predictor
 from qsp_bayes.calibration.simulation.stream import Stream

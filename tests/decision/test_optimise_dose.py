@@ -11,8 +11,6 @@ from qsp_bayes.decision import (
     auc,
     choose,
     cmax,
-    continuous,
-    expected_utility,
     optimise_dose,
     standard_error,
     time_above,
@@ -20,6 +18,8 @@ from qsp_bayes.decision import (
     trough,
     utility,
 )
+from qsp_bayes.decision.continuous import expected_utility
+from qsp_bayes.decision.continuous import optimise_dose as search
 from qsp_bayes.decision.continuous.dose_graph import DoseGraph
 from qsp_bayes.decision.continuous.expected_utility import ExpectedUtility, trace
 from qsp_bayes.decision.continuous.free_dose import FreeRegimen
@@ -398,7 +398,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(geometric, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(continuous, "polish", interrupt)
+    monkeypatch.setattr(search, "polish", interrupt)
     calibration = calibration_of(one_compartment(), vary=("CL",))
     found = optimise_dose(
         calibration,

@@ -9,12 +9,12 @@ import xarray as xr
 from arviz_stats import mcse
 from rich.progress import track
 
+from qsp_bayes.calibration.entries import entries
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.information.conditional_mean import ConditionalMeans
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation, differences, gain
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.identifiability.expected_information import INDIVIDUAL
-from qsp_bayes.identifiability.power_scaling import scalars
 
 SAMPLE = ("chain", "draw")
 MOST_DRAWS = 2000
@@ -151,12 +151,7 @@ def named_columns(decision: Decision, parameters: xr.Dataset | xr.DataTree) -> d
             "parameters: their chains and draws do not hold those of the decision. Give the posterior of the fit "
             "that was simulated from."
         ) from error
-    found: dict[str, np.ndarray] = {}
-    for name, values in scalars(same).items():
-        flat = values.transpose(*SAMPLE).to_numpy().ravel()
-        # A correlation matrix says everything twice.
-        if not any(np.array_equal(flat, other) for other in found.values()):
-            found[name] = flat
+    found = {name: values.transpose(*SAMPLE).to_numpy().ravel() for name, values in entries(same).items()}
     if wrong := [name for name, flat in found.items() if not np.isfinite(flat).all()]:
         raise DecisionError(f"parameters: {', '.join(wrong)} not finite at some draw.")
     return found
