@@ -193,7 +193,7 @@ class VirtualPatients(Result):
         return match(self.values_of, statistics, across=across, lowest_ess=lowest_ess)
 
     def select(
-        self, weights: Weights, n: int, random_seed: int, *, replacement: bool = True
+        self, weights: Weights, n: int, *, replacement: bool = True, random_seed: int = 0
     ) -> VirtualPatients:
         """Draw equally weighted patients, in every draw of the population by its own weights.
 
@@ -203,10 +203,10 @@ class VirtualPatients(Result):
             From `match`, made within draws; others would need draws of the population to be left out or repeated.
         n : int
             Patients in each draw.
-        random_seed : int
         replacement : bool
             Whether a patient may be drawn several times (systematic resampling). Without, each is accepted with a
             probability in proportion to its weight, and n of the accepted are kept.
+        random_seed : int
 
         Returns
         -------

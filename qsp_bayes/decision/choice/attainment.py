@@ -40,7 +40,8 @@ class Attainment(Result):
         """One row for each regimen and target.
 
         ``probability`` that a new individual reaches the target, with its Monte Carlo standard error ``mcse``; ``q05``
-        and ``q95`` over what is not known of the population.
+        and ``q95`` over what is not known of the population. For one individual each draw reaches the target or does
+        not: the probability says it all.
         """
         names = ["probability", "mcse", "q05", "q95"]
         order = [(r, t) for r in self.data["regimen"].values for t in self.data["target"].values]
@@ -53,6 +54,12 @@ class Attainment(Result):
             found = self.data.sel(target=target)
             best = found["probability"].idxmax("regimen").item()
             chosen = found.sel(regimen=best)
+            if self.metadata["n_subjects"] == 1:
+                sentences.append(
+                    f"{target} is reached most probably under {best}: with probability "
+                    f"{float(chosen['probability']):.3g} (Monte Carlo standard error {float(chosen['mcse']):.1g})."
+                )
+                continue
             sentences.append(
                 f"{target} is reached most often under {best}: by {100 * float(chosen['probability']):.3g} % of new "
                 f"individuals (Monte Carlo standard error {100 * float(chosen['mcse']):.1g} %; 90 % interval over the "

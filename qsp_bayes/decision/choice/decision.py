@@ -71,6 +71,11 @@ class Decision(Result):
         return json.loads(self.data.attrs["qsp_bayes"])
 
     @property
+    def is_for_one(self) -> bool:
+        """Whether it is for one individual, all of whose parameters are in the draws, rather than a population."""
+        return self.metadata.get("n_subjects") == 1
+
+    @property
     def unit(self) -> str | None:
         """Unit of the utility: "1" for a pure number, None where it is not known (`metadata` says why)."""
         return self.metadata.get("unit")
@@ -184,4 +189,8 @@ class Decision(Result):
             if kind in self.data
             for name in self.data[kind].values
         ]
-        return table[[name for name in SHOWN if name in table] + figures]
+        # Of one individual, the share best served would be P(best) again.
+        names = [
+            name for name in SHOWN if name in table and not (self.is_for_one and name == "share_best_served")
+        ]
+        return table[names + figures]

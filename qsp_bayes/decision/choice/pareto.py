@@ -12,7 +12,7 @@ import xarray as xr
 from arviz_stats import mcse
 
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.result import Result
 
 OF_ONE = ("efficacy", "toxicity")
@@ -137,8 +137,7 @@ def pareto(
     (['low'], ['low', 'middle'])
     """
     measured = {
-        name: function if isinstance(function, Utility) else utility(function)
-        for name, function in zip(OF_ONE, (efficacy, toxicity), strict=True)
+        name: as_utility(function) for name, function in zip(OF_ONE, (efficacy, toxicity), strict=True)
     }
     units = {name: function.check_units(future).unit for name, function in measured.items()}
     individual = {name: function(future) for name, function in measured.items()}

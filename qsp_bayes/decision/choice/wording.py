@@ -26,19 +26,23 @@ def summary_of(decision: Decision) -> str:
             f"Next is {second}, lower by {with_unit(decision, f'{-behind["difference"]:.2g}')} "
             f"(Monte Carlo standard error {behind['difference_mcse']:.1g})."
         )
-        served = 100 * decision.table.loc[decision.best, "share_best_served"]
-        sentences.append(f"{decision.best} serves {served:.0f} % of individuals best.")
+        if not decision.is_for_one:
+            served = 100 * decision.table.loc[decision.best, "share_best_served"]
+            sentences.append(f"{decision.best} serves {served:.0f} % of individuals best.")
     return " ".join([*sentences, *decision.cautions])
 
 
 def chosen_sentence(decision: Decision) -> str:
     """Name the best regimen with its expected utility."""
     chosen = decision.table.loc[decision.best]
+    unknown = (
+        "what is not known of the individual" if decision.is_for_one else "the uncertainty of the population"
+    )
     return (
         f"{decision.best} has the highest expected utility{risk_of(decision)}, "
         f"{with_unit(decision, f'{chosen["expected_utility"]:.3g}')} "
-        f"(Monte Carlo standard error {chosen['mcse']:.1g}; 90 % interval over the uncertainty of the "
-        f"population parameters {chosen['q05']:.3g} to {chosen['q95']:.3g})."
+        f"(Monte Carlo standard error {chosen['mcse']:.1g}; 90 % interval over {unknown} "
+        f"{chosen['q05']:.3g} to {chosen['q95']:.3g})."
     )
 
 
@@ -59,7 +63,10 @@ def risk_of(decision: Decision) -> str:
         f"{functional} over {what}"
         for what, key in (
             ("individuals", "individuals"),
-            ("the uncertainty of the population", "uncertainty"),
+            (
+                "what is not known" if decision.is_for_one else "the uncertainty of the population",
+                "uncertainty",
+            ),
         )
         if (functional := decision.metadata.get(key, "mean")) != "mean"
     ]
@@ -109,8 +116,8 @@ def near_rivals(decision: Decision) -> str:
         return ""
     return (
         f"The simulation does not separate {decision.best} from {', '.join(near.index)} "
-        "(difference within two Monte Carlo standard errors): simulate more draws and more "
-        "individuals, or choose among them on other grounds."
+        f"(difference within two Monte Carlo standard errors): {simulate_more(decision)}, "
+        "or choose among them on other grounds."
     )
 
 
@@ -154,9 +161,14 @@ def near_limits(decision: Decision) -> list[str]:
         if labels:
             found.append(
                 f"Whether {', '.join(labels)} keeps to {fact['text']} is within two Monte Carlo standard errors: "
-                "simulate more draws and more individuals."
+                f"{simulate_more(decision)}."
             )
     return found
+
+
+def simulate_more(decision: Decision) -> str:
+    """Say what makes the Monte Carlo error smaller."""
+    return "simulate more draws" if decision.is_for_one else "simulate more draws and more individuals"
 
 
 def rivals_of(decision: Decision) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from qsp_bayes.decision.continuous.expected_utility import (
 from qsp_bayes.decision.continuous.free_dose import Between, FreeRegimen
 from qsp_bayes.decision.continuous.individuals import Individuals
 from qsp_bayes.decision.continuous.simulated_utility import SimulatedUtility
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.errors import DecisionError
 
 Method = Literal["auto", "gradient", "grid"]
@@ -140,7 +140,7 @@ def optimise_dose(
         qb.choose(calibration.simulate(fit, regimens, subjects, times=range(73)), utility)
     """
     check_settings(times, method, starts, tolerance)
-    measured = utility_function if isinstance(utility_function, Utility) else utility(utility_function)
+    measured = as_utility(utility_function)
     free_regimen = FreeRegimen(regimen, free)
     span = (float(times[0]), float(times[1]))
     individuals = Individuals.drawn(calibration, fit, regimen, subjects, span, draws, random_seed)

@@ -28,7 +28,7 @@ def evppi(
     *,
     groups: Mapping[str, Sequence[str]] | None = None,
     random_seed: int = 0,
-    progressbar: bool = False,
+    progressbar: bool = True,
 ) -> ValueOfInformation:
     r"""Work out what knowing each parameter of the population, or some together, would be worth.
 
@@ -84,7 +84,7 @@ def evppi(
     >>> dose = xr.DataArray([0.0, 1.0], dims="regimen", coords={"regimen": ["none", "100 mg"]})
     >>> values = (dose * (2.0 * theta["benefit"] - 0.2 * theta["harm"])).expand_dims(subject=[0], time=[0.0])
     >>> future = xr.DataTree.from_dict({"predictions": values.to_dataset(name="net")})
-    >>> found = evppi(choose(future, lambda x: x["net"].isel(time=0)), theta)
+    >>> found = evppi(choose(future, lambda x: x["net"].isel(time=0)), theta, progressbar=False)
     >>> found.best
     'benefit'
     >>> bool(found.table.loc["benefit", "share"] > 0.9)
@@ -96,7 +96,7 @@ def evppi(
     step = -(-len(responses) // MOST_DRAWS)
     rng = np.random.default_rng(random_seed)
     rows = []
-    for members in track(wanted.values(), "Value of parameters", disable=not progressbar):
+    for members in track(wanted.values(), "value of parameters", disable=not progressbar, transient=True):
         inputs = np.stack([columns[name] for name in members], axis=1)
         varies = np.ptp(inputs, axis=0) > 0
         rows.append(valued(inputs[::step, varies], responses[::step], rng) if varies.any() else NOTHING)

@@ -36,8 +36,8 @@ def individualise(
     patient: Study,
     *,
     draws: int = 1000,
-    random_seed: int = 0,
     study: Study | None = None,
+    random_seed: int = 0,
     progressbar: bool = True,
 ) -> Patient:
     r"""Combine what a fit says of the population with one patient's own levels.
@@ -63,10 +63,10 @@ def individualise(
         Without levels the prediction from covariates alone is given.
     draws : int
         Draws to give, all chains together.
-    random_seed : int
-        The same seed gives the same result.
     study : Study, optional
         The study that was fitted, for the exact way where importance sampling fails.
+    random_seed : int
+        The same seed gives the same result.
     progressbar : bool
 
     Returns
@@ -312,7 +312,7 @@ class Patient(Result):
         self,
         regimens: Mapping[str, Regimen],
         times: Iterable[float],
-        utility: Utility | Callable[[xr.Dataset], Any],
+        utility_function: Utility | Callable[[xr.Dataset], Any],
         **simulation: Any,
     ) -> NextDose:
         """Choose among regimens for this patient, and tell the exposure that each would give.
@@ -322,8 +322,8 @@ class Patient(Result):
         regimens : mapping of str to Regimen
         times : iterable of float
             Where the utility and the exposure look: from the start of the regimens to the end of a dosing interval.
-        utility : Utility or callable
-            See `choose`.
+        utility_function : Utility or callable
+            As for `choose`.
         **simulation
             Passed to `simulate`.
 
@@ -332,7 +332,7 @@ class Patient(Result):
         NextDose
         """
         future = self.simulate(regimens, times, **simulation)
-        return NextDose(choose(future, utility), exposures(future), future)
+        return NextDose(choose(future, utility_function), exposures(future), future)
 
     def update(self, levels: Study, *, progressbar: bool = True) -> Patient:
         """Add the records of another visit: the same as `individualise` with all records.

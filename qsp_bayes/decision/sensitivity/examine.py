@@ -24,7 +24,7 @@ from qsp_bayes.decision.sensitivity.variations import (
     under_powers,
     under_solver,
 )
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.errors import DecisionError
 
 
@@ -177,11 +177,6 @@ def hints(plain: bool) -> dict[str, tuple[str, str]]:
         "solver": ("solver tolerance", "simulate again with a tighter solver, and give tighter=future"),
         "utility": ("other utilities", "give utilities={label: utility}"),
     }
-
-
-def as_utility(function: Utility | Callable[[xr.Dataset], Any]) -> Utility:
-    """Make a utility of a function, and leave one as it is."""
-    return function if isinstance(function, Utility) else utility(function)
 
 
 def require_own_fit(future: xr.DataTree, fit: xr.DataTree) -> None:

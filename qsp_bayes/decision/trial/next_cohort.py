@@ -33,7 +33,7 @@ def next_cohort(
     dlt: Mapping[str, bool] | None = None,
     backfilled: Collection[str] = (),
     precision: TrialPrecision = REAL,
-    random_seed: int,
+    random_seed: int = 0,
 ) -> EscalationDecision:
     """Recommend the dose of the next cohort, given a trial's data so far.
 
