@@ -50,6 +50,20 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{sign}{abs(value):.{max(0, digits - 1 - power)}f}"
 
 
+def rounded(value: float, digits: int = 3) -> str:
+    """Print a number within a sentence: as `significant` does, without zeros at its end, and with a plain minus.
+
+    Examples
+    --------
+    >>> rounded(0.5), rounded(1234.5), rounded(-0.0204, 2), rounded(11.8, 1), rounded(2.1e-6, 1)
+    ('0.5', '1234', '-0.02', '12', '2e-06')
+    """
+    if not (value == 0 or 1e-4 <= abs(value) < 1e7):
+        return f"{value:.{digits}g}"
+    text = significant(value, digits).replace(MINUS, "-")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def fixed(value: float, decimals: int) -> str:
     """Print a number with a fixed number of decimals.
 

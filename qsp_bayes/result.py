@@ -146,8 +146,11 @@ def html_table(
     texts = printed_frame(frame).to_numpy(dtype=object)
     cells = [[form.format(html.escape(text)) for text in row] for form, row in zip(tag, texts, strict=True)]
     columns = [html.escape(str(heads[name])) for name in frame]
+    table = pd.DataFrame(cells, escaped(frame.index), columns)
+    if table.index.nlevels == 1:  # the title of the labels beside the heads, rather than in a row of its own
+        table = table.rename_axis(index=None, columns=table.index.name)
     with pd.option_context("display.max_colwidth", None):
-        return pd.DataFrame(cells, escaped(frame.index), columns).to_html(escape=False, border=0)
+        return table.to_html(escape=False, border=0)
 
 
 def escaped(index: pd.Index) -> pd.Index:

@@ -29,7 +29,7 @@ from qsp_bayes.report.failures import failure_block, failure_checks, failure_tab
 SHOWN_INDIVIDUAL = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What the sampling diagnostics say of a fit, as made by :func:`diagnose`.
 
@@ -74,8 +74,7 @@ class Diagnosis:
             f"{self.table.head(10).to_html()}"
         )
 
-    def __str__(self) -> str:
-        """Print the verdict, the checks and the ten worst parameters."""
+    def __repr__(self) -> str:
         lines = [f"{check.name}: {check.value} ({check.limit})" for check in self.checks]
         worst = self.table.head(10).to_string(float_format="{:.4g}".format)
         failed = ["", self.failures.to_string(index=False)] if len(self.failures) else []

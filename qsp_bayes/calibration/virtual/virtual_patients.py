@@ -22,6 +22,7 @@ from qsp_bayes.calibration.virtual.weights import Weights, match, resample
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 if TYPE_CHECKING:
@@ -134,12 +135,13 @@ class VirtualPatients(Result):
                     f"{name} is the same for all patients of a draw, and all its variance is uncertainty."
                 )
                 continue
-            spread = f"{row['spread']:.2g} ({row['spread_q05']:.2g} to {row['spread_q95']:.2g})"
+            spread = f"{rounded(row['spread'], 2)} ({rounded(row['spread_q05'], 2)} to {rounded(row['spread_q95'], 2)})"
             scale = "" if row["scale"] == "identity" else f" on the {row['scale']} scale"
             sentences.append(
-                f"{name}, {row['median']:.3g} {row['unit']} in the middle, differs between patients with a standard "
-                f"deviation of {spread}{scale}; {100 * row['share_uncertain']:.0f} % of its variance is uncertainty of "
-                f"the population, {100 * (1 - row['share_uncertain']):.0f} % variability."
+                f"{name}, {rounded(row['median'])} {row['unit']} in the middle, differs between patients with a "
+                f"standard deviation of {spread}{scale}; {100 * row['share_uncertain']:.0f} % of "
+                "its variance is uncertainty of the population, "
+                f"{100 * (1 - row['share_uncertain']):.0f} % variability."
             )
         return " ".join(sentences)
 

@@ -14,6 +14,7 @@ import xarray as xr
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 
@@ -57,14 +58,15 @@ class Attainment(Result):
             if self.metadata["n_subjects"] == 1:
                 sentences.append(
                     f"{target} is reached most probably under {best}: with probability "
-                    f"{float(chosen['probability']):.3g} (Monte Carlo standard error {float(chosen['mcse']):.1g})."
+                    f"{rounded(float(chosen['probability']))} (Monte Carlo standard error "
+                    f"{rounded(float(chosen['mcse']), 1)})."
                 )
                 continue
             sentences.append(
-                f"{target} is reached most often under {best}: by {100 * float(chosen['probability']):.3g} % of new "
-                f"individuals (Monte Carlo standard error {100 * float(chosen['mcse']):.1g} %; 90 % interval over the "
-                f"uncertainty of the population {100 * float(chosen['q05']):.3g} to "
-                f"{100 * float(chosen['q95']):.3g} %)."
+                f"{target} is reached most often under {best}: by {rounded(100 * float(chosen['probability']))} % "
+                f"of new individuals (Monte Carlo standard error {rounded(100 * float(chosen['mcse']), 1)} %; 90 % "
+                f"interval over the uncertainty of the population {rounded(100 * float(chosen['q05']))} to "
+                f"{rounded(100 * float(chosen['q95']))} %)."
             )
         return " ".join(sentences)
 
@@ -138,6 +140,6 @@ def of_target(
     if not np.isin(values.to_numpy(), (0.0, 1.0)).all():
         raise DecisionError(
             f"Target {name!r} must be true or false for each individual, such as trough(x['Cc']) > 10; it gives "
-            f"numbers from {float(values.min()):.3g} to {float(values.max()):.3g}."
+            f"numbers from {rounded(float(values.min()))} to {rounded(float(values.max()))}."
         )
     return values

@@ -13,6 +13,7 @@ from arviz_stats import mcse
 
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
 from qsp_bayes.decision.utilities.utility import Utility, as_utility
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 OF_ONE = ("efficacy", "toxicity")
@@ -85,7 +86,9 @@ class ParetoFront(Result):
         ]
         unsure = table[(table["p_on_front"] > 0.05) & (table["p_on_front"] < 0.95)]
         if len(unsure):
-            named = ", ".join(f"{label} ({row['p_on_front']:.2g})" for label, row in unsure.iterrows())
+            named = ", ".join(
+                f"{label} ({rounded(row['p_on_front'], 2)})" for label, row in unsure.iterrows()
+            )
             sentences.append(
                 f"What is not known of the population leaves open whether these are on it (probability): {named}."
             )

@@ -15,6 +15,7 @@ import xarray as xr
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.decision.continuous.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 
@@ -191,8 +192,8 @@ class DoseOptimum(Result):
         for name, row in self.table.iterrows():
             if row["position"] == "kink":
                 found.append(
-                    f"At {name} = {row['value']:.4g} the number of doses changes: expected utility has a kink or a "
-                    "jump there, so that flatness and error of the optimum are not known."
+                    f"At {name} = {rounded(row['value'], 4)} the number of doses changes: expected utility has a "
+                    "kink or a jump there, so that flatness and error of the optimum are not known."
                 )
         unknown = self.data["value_mcse"].isnull() & (self.data["position"] == "interior")
         if facts["method"] == "gradient" and unknown.any():
@@ -212,16 +213,16 @@ class DoseOptimum(Result):
         facts = self.metadata
         values = []
         for name, row in self.table.iterrows():
-            error = f" (Monte Carlo standard error {row['mcse']:.1g})" if row["mcse"] > 0 else ""
+            error = f" (Monte Carlo standard error {rounded(row['mcse'], 1)})" if row["mcse"] > 0 else ""
             at = f", at its {row['position']}" if "bound" in row["position"] else ""
-            values.append(f"{name} {row['value']:.4g} {row['unit']}{error}{at}")
+            values.append(f"{name} {rounded(row['value'], 4)} {row['unit']}{error}{at}")
         how = {
             "gradient": "by gradients of the solved system",
             "grid": "by grids refined around the best point, without gradients",
         }[facts["method"]]
         sentences = [
-            f"Expected utility is highest at {'; '.join(values)}: {self.expected_utility:.4g} (Monte Carlo standard "
-            f"error {float(self.data['mcse']):.1g}).",
+            f"Expected utility is highest at {'; '.join(values)}: {rounded(self.expected_utility, 4)} (Monte Carlo "
+            f"standard error {rounded(float(self.data['mcse']), 1)}).",
             f"Found {how}, in {len(self.trace)} evaluations.",
         ]
         if facts["reason"]:

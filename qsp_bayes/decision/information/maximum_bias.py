@@ -13,6 +13,7 @@ import xarray as xr
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.utilities.utility import DIMS
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 BLOCKS = 16
@@ -48,7 +49,7 @@ class BiasOfMaximum(Result):
                 continue
             found.append(
                 f"With {row['size']:.0f} {source} the {quantity} is too {'high' if row['bias'] > 0 else 'low'} by "
-                f"about {abs(row['bias']):.2g}: simulate more {source}, or read {row['extrapolated']:.3g}."
+                f"about {rounded(abs(row['bias']), 2)}: simulate more {source}, or read {rounded(row['extrapolated'])}."
             )
         return tuple(found)
 
@@ -57,7 +58,7 @@ class BiasOfMaximum(Result):
         evpi = self.table.xs(EVPI, level="quantity")
         parts = [f"{row['bias']:+.2g} from {row['size']:.0f} {source}" for source, row in evpi.iterrows()]
         total = evpi["whole"].iloc[0] - self.total(EVPI)
-        first = f"EVPI is {evpi['whole'].iloc[0]:.3g}, of which {', '.join(parts)}; without it {total:.3g}."
+        first = f"EVPI is {rounded(evpi['whole'].iloc[0])}, of which {', '.join(parts)}; without it {rounded(total)}."
         return " ".join([first, *self.cautions])
 
 

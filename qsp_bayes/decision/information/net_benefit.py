@@ -10,6 +10,7 @@ import pandas as pd
 
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 
@@ -46,12 +47,12 @@ class NetBenefit(Result):
         if self.best is None:
             return (
                 f"No study is worth its cost if {self.treated:g} individuals are treated: {top.name} comes closest, "
-                f"with {top['benefit']:.3g} against a cost of {top['cost']:.3g}. Choose now."
+                f"with {rounded(top['benefit'])} against a cost of {rounded(top['cost'])}. Choose now."
             )
         return (
-            f"{top.name} has the largest expected net benefit, {top['net_benefit']:.3g} over {self.treated:g} "
-            f"individuals (Monte Carlo standard error {top['mcse']:.1g}, most of it common to all designs); it costs "
-            f"{top['cost']:.3g}."
+            f"{top.name} has the largest expected net benefit, {rounded(top['net_benefit'])} over {self.treated:g} "
+            f"individuals (Monte Carlo standard error {rounded(top['mcse'], 1)}, most of it common to all designs); "
+            f"it costs {rounded(top['cost'])}."
         )
 
 

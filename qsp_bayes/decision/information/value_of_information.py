@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.decision.choice.decision import Decision
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 INTERVAL = 1.96
@@ -145,13 +146,13 @@ class ValueOfInformation(Result):
         first = table.loc[self.best]
         unit = f" {about['unit']}" if about["unit"] else ""
         sentences = [
-            f"{KINDS[about['kind']]}, {PER_INDIVIDUAL}: {self.best} is worth {first['value']:.3g}{unit} "
-            f"(Monte Carlo standard error {first['mcse']:.1g}).",
+            f"{KINDS[about['kind']]}, {PER_INDIVIDUAL}: {self.best} is worth {rounded(first['value'])}{unit} "
+            f"(Monte Carlo standard error {rounded(first['mcse'], 1)}).",
         ]
         if about["kind"] != "perfect":
             sentences.append(
-                f"No study whatever could be worth more than {about['evpi']:.3g}{unit} "
-                f"(Monte Carlo standard error {about['evpi_mcse']:.1g}); {about['best']} is chosen now."
+                f"No study whatever could be worth more than {rounded(about['evpi'])}{unit} "
+                f"(Monte Carlo standard error {rounded(about['evpi_mcse'], 1)}); {about['best']} is chosen now."
             )
         else:
             sentences.append(f"It is the expected regret of {about['best']}, which is chosen now.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.decision.choice.decision import Decision
+from qsp_bayes.decision.choice.wording import with_unit
 from qsp_bayes.decision.measures.exposure import average, cmax, cmin, trough
 from qsp_bayes.decision.utilities.utility import predictions_of
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
@@ -55,6 +58,14 @@ class NextDose(Result):
         return f"Utility: {self.decision.description}"
 
     @property
+    def column_units(self) -> Mapping[str, str]:
+        """Units of the utility and of the exposure, in the heads of their columns."""
+        units = json.loads(self.future.attrs.get("qsp_bayes", "{}")).get("units", {})
+        output = str(self.exposure.index.get_level_values("output")[0])
+        measured = [name for name in self.exposure.columns if units.get(output)]
+        return {**self.decision.column_units, **dict.fromkeys(measured, units.get(output, ""))}
+
+    @property
     def marked(self) -> list[str]:
         """The regimen chosen."""
         return [self.best]
@@ -63,16 +74,18 @@ class NextDose(Result):
         """Sentences that state the choice and the exposure that it would give."""
         units = json.loads(self.future.attrs["qsp_bayes"])["units"]
         chosen = self.decision.table.loc[self.best]
-        among = len(self.decision.table)
+        among = len(self.decision.admissible)
+        worth = with_unit(self.decision, rounded(chosen["expected_utility"]))
         sentences = [
-            f"{self.best} has the highest expected utility for this patient, {chosen['expected_utility']:.3g} (Monte "
-            f"Carlo standard error {chosen['mcse']:.1g}); it is the best of {among} with probability "
+            f"{self.best} has the highest expected utility for this patient, {worth} (Monte Carlo standard error "
+            f"{rounded(chosen['mcse'], 1)}); it is the best of the {among} regimens with probability "
             f"{self.decision.probability(chosen['p_best'])}."
         ]
         for output, row in self.exposure.loc[self.best].iterrows():
             unit = f" {units[output]}" if units.get(output) else ""
             peak, last = (
-                f"{name} {row[name]:.3g}{unit} (90 % interval {row[f'{name}_q05']:.3g} to {row[f'{name}_q95']:.3g})"
+                f"{name} {rounded(row[name])}{unit} (90 % interval {rounded(row[f'{name}_q05'])} to "
+                f"{rounded(row[f'{name}_q95'])})"
                 for name in ("peak", "trough")
             )
             sentences.append(f"{output}: {peak}, {last}.")

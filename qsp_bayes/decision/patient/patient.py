@@ -25,6 +25,7 @@ from qsp_bayes.decision.patient.tables import level_table, parameter_table
 from qsp_bayes.decision.patient.words import cautions_of, how_obtained
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
@@ -383,8 +384,9 @@ class Patient(Result):
         n = self.facts["levels"]
         sentences = [f"Patient {self.label}, {n} level{'' if n == 1 else 's'}. {self.how}"]
         sentences += [
-            f"{name} is {row['median']:.3g}{f' {row.unit}' if row['unit'] else ''} (90 % interval {row['q05']:.3g} to "
-            f"{row['q95']:.3g}); for the covariates alone it was {row['typical']:.3g}."
+            f"{name} is {rounded(row['median'])}{f' {row.unit}' if row['unit'] else ''} (90 % interval "
+            f"{rounded(row['q05'])} to "
+            f"{rounded(row['q95'])}); for the covariates alone it was {rounded(row['typical'])}."
             for name, row in self.table.iterrows()
         ]
         return " ".join([*sentences, *self.cautions])

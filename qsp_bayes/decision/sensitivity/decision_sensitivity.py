@@ -13,6 +13,7 @@ import xarray as xr
 
 from qsp_bayes.decision.sensitivity.variation import Variation
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
 COLUMNS = ("kind", "best", "rival", "difference", "regret", "mcse", "p_best", "verdict", "pareto_k", "note")
@@ -154,7 +155,8 @@ class DecisionSensitivity(Result):
             lost = (
                 "it cannot be kept, as it breaks a constraint"
                 if np.isinf(row["regret"])
-                else f"keeping {kept} loses {row['regret']:.2g}{unit} (Monte Carlo standard error {row['mcse']:.1g})"
+                else f"keeping {kept} loses {rounded(row['regret'], 2)}{unit} (Monte Carlo standard error "
+                f"{rounded(row['mcse'], 1)})"
             )
             small = facts["matters"] is not None and row["regret"] < facts["matters"]
             less = f", less than the {facts['matters']:g} that matters" if small else ""
