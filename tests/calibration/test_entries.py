@@ -1,10 +1,12 @@
 """Every entry of a variable has one label, whoever asks."""
 
 import numpy as np
+import pymc as pm
 import pytest
 import xarray as xr
 
 from qsp_bayes.calibration.entries import entries, variable_of
+from qsp_bayes.identifiability.joint_density import numbered
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +51,21 @@ def test_nothing_is_left_out_but_what_a_correlation_matrix_repeats(posterior):
 def test_entries_go_together_into_one_dataset(posterior):
     """As power scaling needs them: no coordinate of one is in the way of another."""
     assert set(xr.Dataset(entries(posterior)).coords) <= {"chain", "draw"}
+
+
+def test_the_numbers_of_a_model_have_the_labels_of_its_posterior():
+    """What a design tells of the effect of a category, and what the fit tells of it, stand in one row."""
+    with pm.Model(coords={"race": [2.0, 3.5], "parameter": ["CL", "Vc", "KA"]}) as model:
+        pm.Normal("TVCL")
+        pm.Normal("e_race_cl", dims="race")
+        pm.Normal("canonical", shape=3)
+        pm.Dirichlet("share", np.ones(3), dims="parameter")
+        draws = pm.sample_prior_predictive(4, random_seed=1)["prior"].to_dataset()
+    shapes = {"TVCL": (), "e_race_cl": (2,), "canonical": (3,), "share": (2,)}
+    names = numbered(model, shapes, list(shapes))
+    of_posterior = list(entries(draws[["TVCL", "e_race_cl", "canonical"]]))
+    assert names == [
+        *of_posterior,
+        "share[0]",
+        "share[1]",
+    ]  # two free numbers of three shares: neither is a share

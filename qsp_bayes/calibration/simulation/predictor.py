@@ -30,11 +30,12 @@ class UnlockedLinker(NumbaLinker):
         """Compile the function of a whole graph."""
         function, cache_key = fn_and_cache
         # Under a key of its own: what numba finds in its cache holds the lock or not, whatever is asked for.
+        # The name of this module is part of it: numba imports the module that a cached function was made in, by name.
         unlocked = compile_numba_function_src(
             "def unlocked(*arguments): return function(*arguments)",
             "unlocked",
             global_env={"function": function, "__name__": __name__},
-            cache_key=None if cache_key is None else f"{cache_key}_without_lock",
+            cache_key=None if cache_key is None else f"{cache_key}_without_lock_{__name__}",
         )
         return numba_njit(unlocked, final_function=True, nogil=True, cache=cache_key is not None)
 
