@@ -141,7 +141,8 @@ class Decision(Result):
         """
         if "attribute" not in self.data.dims:
             raise DecisionError(
-                f"The utility ({self.description}) has no attributes: it is no clinical utility index."
+                f"The utility ({self.description}) has no attributes: it is no clinical utility index. "
+                "Choose with a ClinicalUtilityIndex to see what each attribute adds."
             )
         names = [str(name) for name in self.data.data_vars if str(name).startswith("attribute_")]
         frame = self.data[names].to_dataframe(dim_order=["regimen", "attribute"])

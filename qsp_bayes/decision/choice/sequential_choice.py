@@ -124,7 +124,7 @@ def choose_until(
     if draws > rule.most_draws or subjects > rule.most_subjects:
         raise DecisionError(
             f"The first look, {draws} draws and {subjects} individuals, is larger than the largest simulation of the "
-            f"rule, {rule.most_draws} and {rule.most_subjects}."
+            f"rule, {rule.most_draws} and {rule.most_subjects}. Begin with fewer, or raise the limits of the rule."
         )
     looks = rule.looks(draws, subjects)
     seeds = np.random.SeedSequence(random_seed).generate_state(looks)

@@ -58,7 +58,7 @@ class FirstInHuman(Result):
         """Give the highest dose that keeps below a limit, as all lower ones do; None where not even the lowest does."""
         if limit not in self.data["limit"].values:
             raise DecisionError(
-                f"There is no limit {limit!r}. There is {', '.join(self.data['limit'].values)}."
+                f"There is no limit {limit!r}. Use one of {', '.join(self.data['limit'].values)}."
             )
         by_dose = self.data.sortby("dose")
         kept = (by_dose["probability"].sel(limit=limit) <= self.settings["alpha"]).to_numpy()

@@ -113,10 +113,14 @@ def net_benefit(
     """
     if found.metadata["kind"] != "sample":
         raise DecisionError(
-            f"net_benefit: received a value of {found.metadata['kind']} information; only data have a cost."
+            f"net_benefit: received a value of {found.metadata['kind']} information; only data have a cost. "
+            "Give the result of evsi."
         )
     if not treated > 0 or fixed < 0 or each < 0:
-        raise DecisionError("net_benefit: treated must be positive, costs 0 or more.")
+        raise DecisionError(
+            f"net_benefit: treated is {treated:g}, fixed {fixed:g} and each {each:g}; treated must be positive, "
+            "costs 0 or more."
+        )
     labels = [str(label) for label in found.data["information"].values]
     if unknown := set(costs or {}).difference(labels):
         raise DecisionError(f"costs: {', '.join(sorted(unknown))} is no design. Use {', '.join(labels)}.")

@@ -153,7 +153,7 @@ def named_columns(decision: Decision, parameters: xr.Dataset | xr.DataTree) -> d
         ) from error
     found = {name: values.transpose(*SAMPLE).to_numpy().ravel() for name, values in entries(same).items()}
     if wrong := [name for name, flat in found.items() if not np.isfinite(flat).all()]:
-        raise DecisionError(f"parameters: {', '.join(wrong)} not finite at some draw.")
+        raise DecisionError(f"parameters: {', '.join(wrong)} not finite at some draw. Leave them out.")
     return found
 
 

@@ -126,7 +126,9 @@ def decision_sensitivity(
     decision = choice(future, measured)
     kept = decision.best
     if len(decision.table) < 2:
-        raise DecisionError(f"{kept} is the only regimen: there is no other that could be better.")
+        raise DecisionError(
+            f"{kept} is the only regimen: there is no other that could be better. Simulate several."
+        )
     individual = measured(future)
     calibrations, fits, utilities = dict(calibrations or {}), dict(fits or {}), dict(utilities or {})
     plain = is_plain(decision, individual)
