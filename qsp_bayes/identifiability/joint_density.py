@@ -40,7 +40,7 @@ def labels_of(model: pm.Model, name: str, shape: tuple[int, ...]) -> list[str]:
     if not shape:
         return [name]
     size = int(np.prod(shape))
-    dims = model.named_vars_to_dims.get(name) or ()
+    dims: tuple[str, ...] = model.named_vars_to_dims.get(name) or ()
     labels = (model.coords.get(dims[0]) if len(dims) == 1 else None) or ()
     return [f"{name}[{written(label)}]" for label in (labels if len(labels) == size else range(size))]
 
