@@ -13,6 +13,8 @@ PACKAGE = Path(qsp_bayes.__file__).parent
 # and the command line are users.
 ORDER = (
     {"errors"},
+    {"formatting"},
+    {"result"},
     {"units"},
     {"ode", "data"},
     {"systems"},
@@ -57,7 +59,7 @@ def violations(source: str, module: str) -> list[str]:
     found = []
     for name in imported_names(source, module):
         root, *rest = name.split(".")
-        if root == "pymc" and layer in ("errors", "units", "ode"):
+        if root == "pymc" and layer in ("errors", "formatting", "result", "units", "ode"):
             found.append(f"{module} imports {name}: the solver knows no PyMC")
         if root != "qsp_bayes":
             continue

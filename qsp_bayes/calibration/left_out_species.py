@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from qsp_bayes.calibration.left_out_predictions import Predicted
 from qsp_bayes.calibration.species import Species
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.result import Result
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
@@ -23,7 +23,7 @@ SURPRISING = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeftOutSpecies:
+class LeftOutSpecies(Result):
     """Each species predicted from the others, as made by :func:`leave_one_species_out`.
 
     Attributes
@@ -77,11 +77,14 @@ class LeftOutSpecies:
             "(medians), each within the uncertainty of its prediction."
         )
 
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.verdict)}</p>{self.table.round(3).to_html(border=0)}"
+    def summary(self) -> str:
+        """The verdict."""
+        return self.verdict
 
-    def __repr__(self) -> str:
-        return f"{self.verdict}\n\n{self.table.round(3).to_string()}"
+    @property
+    def marked(self) -> list[str]:
+        """The species that do not follow from the others."""
+        return self.surprising
 
 
 def leave_one_species_out(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from qsp_bayes.calibration.calibration import Calibration
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import rounded
 from qsp_bayes.identifiability.design_options import (
     Choice,
     DoseOptions,
@@ -22,6 +24,7 @@ from qsp_bayes.identifiability.design_options import (
 )
 from qsp_bayes.identifiability.expected_information import STEP, Population, standard_errors
 from qsp_bayes.identifiability.joint_density import PRIOR_DRAWS
+from qsp_bayes.result import Result
 
 Quantity = Callable[[Mapping[str, Any]], float]
 """A function of the values of the population by name."""
@@ -32,8 +35,8 @@ FAINT = 1e-6
 """Weight of the priors where they shall not count: only so much that every design has a criterion."""
 
 
-@dataclass(frozen=True, eq=False)
-class BetterDesign:
+@dataclass(frozen=True, eq=False, repr=False)
+class BetterDesign(Result):
     """A design, and the steps that lead to it.
 
     Attributes
@@ -49,29 +52,23 @@ class BetterDesign:
     study: Study
     steps: xr.Dataset
 
-    def __repr__(self) -> str:
-        steps = self.steps
-        lines = [
-            f"  {k}. {steps.choice.values[k]} for {steps.arm.values[k]}: {steps.gain.values[k]:+.3f}"
-            for k in range(1, steps.sizes["step"])
-        ]
-        changes = [
-            f"  {name}: {before:.3g} -> {after:.3g}"
-            for name, before, after in zip(
-                steps["variable"].values,
-                steps.posterior_sd.values[0],
-                steps.posterior_sd.values[-1],
-                strict=True,
-            )
-        ]
-        return "\n".join(
-            [
-                f"BetterDesign by {steps.attrs['criterion']}",
-                *lines,
-                "posterior standard deviations:",
-                *changes,
-            ]
-        )
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each step: ``arm``, ``choice``, ``criterion`` and its ``gain``."""
+        columns = ["arm", "choice", "criterion", "gain"]
+        return self.steps[columns].to_dataframe()[columns]
+
+    def summary(self) -> str:
+        """Sentences that name what was chosen, and by which criterion."""
+        chosen = [f"{row.choice} for {row.arm}" for row in self.table.iloc[1:].itertuples()]
+        return f"Chosen by {self.steps.attrs['criterion']}: {'; '.join(chosen) or 'nothing'}."
+
+    @property
+    def notes(self) -> list[str]:
+        """The posterior standard deviations before and after."""
+        found = zip(self.steps["variable"].values, *self.steps.posterior_sd.values[[0, -1]], strict=True)
+        changes = [f"{name} {rounded(before)} to {rounded(after)}" for name, before, after in found]
+        return [f"Posterior standard deviations: {', '.join(changes)}."]
 
 
 def improve_design(

@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from qsp_bayes.calibration.entries import entries
 from qsp_bayes.calibration.metadata import read_facts
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.knowledge import INVERSES, Array, Knowledge, of_draws, of_law
+from qsp_bayes.result import Result
 
 INFORMED, NOT_INFORMED, STILL = 0.8, 0.2, 0.5
 BINS = 20
 COLUMNS = ("unit", "scale", "prior", "prior_median", "prior_sd", "posterior_median", "posterior_sd")
 
 
-@dataclass(frozen=True, eq=False)
-class Contraction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Contraction(Result):
     """What the data made of the prior of each population variable.
 
     Attributes
@@ -38,6 +40,11 @@ class Contraction:
         """Return the variables of one verdict: "informed", "partly", or "not informed"."""
         return list(self.table.index[self.table["verdict"] == word])
 
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns of `table` that a reader looks at first."""
+        return self.table[["prior_sd", "posterior_sd", "contraction", "shift", "overlap", "verdict"]]
+
     def summary(self) -> str:
         """Return the verdicts as sentences."""
         said = [
@@ -50,13 +57,6 @@ class Contraction:
             if (names := self.named(word))
         ]
         return " ".join(said)
-
-    def __repr__(self) -> str:
-        shown = self.table[["prior_sd", "posterior_sd", "contraction", "shift", "overlap", "verdict"]]
-        return f"{self.summary()}\n\n{shown.round(2).to_string()}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.summary()}</p>{self.table.to_html(float_format='{:.3g}'.format)}"
 
 
 def contraction(fit: xr.DataTree) -> Contraction:
@@ -136,7 +136,7 @@ def contraction(fit: xr.DataTree) -> Contraction:
     for name, row in priors.items():
         if name not in fit["posterior"].data_vars:
             continue
-        for label, draws in entries(fit, "posterior", name).items():
+        for label, draws in draws_of(fit, "posterior", name).items():
             before = known_before(fit, row, label)
             after = of_draws(draws, before.scale)
             rows[label] = {**describe(row, before, after, draws), **compare(before, after)}
@@ -145,24 +145,10 @@ def contraction(fit: xr.DataTree) -> Contraction:
     return Contraction(table, pd.DataFrame.from_dict(intervals, orient="index").rename_axis("variable"))
 
 
-def entries(fit: xr.DataTree, group: str, name: str) -> dict[str, Array]:
-    """Return the draws of every entry of a variable by its label; of a correlation matrix, those above its diagonal."""
-    values = fit[group].to_dataset()[name]
-    inner = [dim for dim in values.dims if dim not in ("chain", "draw")]
-    found = {}
-    for position in np.ndindex(*(values.sizes[dim] for dim in inner)):
-        if name.startswith("corr_") and position[0] >= position[1]:
-            continue
-        chosen = dict(zip(inner, position, strict=True))
-        labels = [shown(values[dim].values[i]) for dim, i in chosen.items()]
-        label = f"{name}[{', '.join(labels)}]" if labels else name
-        found[label] = values[chosen].to_numpy().astype(float).ravel()
-    return found
-
-
-def shown(label: Any) -> str:
-    """Return the label of an entry; codes of categories are numbers."""
-    return f"{label:g}" if isinstance(label, float) else str(label)
+def draws_of(fit: xr.DataTree, group: str, name: str) -> dict[str, Array]:
+    """Return the draws of every entry of a variable by its label."""
+    found = entries(fit[group].to_dataset()[[name]])
+    return {label: values.to_numpy().astype(float).ravel() for label, values in found.items()}
 
 
 def known_before(fit: xr.DataTree, row: dict[str, Any], label: str) -> Knowledge:
@@ -171,7 +157,7 @@ def known_before(fit: xr.DataTree, row: dict[str, Any], label: str) -> Knowledge
     if row.get("family") and not name.startswith("corr_"):
         return of_law(row["family"], row["parameters"])
     if "prior" in fit.children and name in fit["prior"].data_vars:
-        return of_draws(entries(fit, "prior", name)[label])
+        return of_draws(draws_of(fit, "prior", name)[label])
     raise CalibrationError(
         f"The fit tells neither the law of the prior of {name} nor draws of it. Fit again with Calibration.fit, which "
         "stores both."

@@ -235,7 +235,7 @@ class Population:
             if INDIVIDUAL.intersection(own)
         }
         population = [v for v in free if v.name not in effects]
-        names = numbered(shapes, [v.name for v in population])
+        names = numbered(model, shapes, [v.name for v in population])
         of_variance = np.array([not name.startswith(("TV", "e_")) for name in names])
         subject = np.concatenate([plan.subject_index[plan.rows[output]] for output in outputs])
         return cls(model, population, names, of_variance, shapes, effects, subject, predict)

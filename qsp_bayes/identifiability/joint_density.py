@@ -11,6 +11,7 @@ import pytensor
 from pymc.logprob.utils import ParameterValueError
 from pytensor.graph.replace import clone_replace
 
+from qsp_bayes.calibration.entries import written
 from qsp_bayes.calibration.sampler import quiet_pymc
 from qsp_bayes.data.study import Study
 
@@ -25,13 +26,23 @@ class Joint(NamedTuple):
     by_effects: np.ndarray
 
 
-def numbered(shapes: Mapping[str, tuple[int, ...]], names: list[str]) -> list[str]:
-    """Name every number of the named variables: ``TVCL``, ``corr_eta_canonical[0]``."""
-    return [
-        name if not shapes[name] else f"{name}[{k}]"
-        for name in names
-        for k in range(int(np.prod(shapes[name])))
-    ]
+def numbered(model: pm.Model, shapes: Mapping[str, tuple[int, ...]], names: list[str]) -> list[str]:
+    """Name every number of the named variables: ``TVCL``, ``e_race_cl[2]`` by its label as `entries` does.
+
+    Where the numbers of the unconstrained scale are not those of the variable, there are no labels, and they have their
+    position: ``corr_eta_canonical[0]``.
+    """
+    return [label for name in names for label in labels_of(model, name, shapes[name])]
+
+
+def labels_of(model: pm.Model, name: str, shape: tuple[int, ...]) -> list[str]:
+    """Name the numbers of one variable."""
+    if not shape:
+        return [name]
+    size = int(np.prod(shape))
+    dims: tuple[str, ...] = model.named_vars_to_dims.get(name) or ()
+    labels = (model.coords.get(dims[0]) if len(dims) == 1 else None) or ()
+    return [f"{name}[{written(label)}]" for label in (labels if len(labels) == size else range(size))]
 
 
 def split(vector: np.ndarray, shapes: Mapping[str, tuple[int, ...]], names: list[str]) -> list[np.ndarray]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -24,13 +23,14 @@ from qsp_bayes.identifiability.expected_information import expected_information
 from qsp_bayes.identifiability.rungs import VERDICTS, Rungs
 from qsp_bayes.identifiability.structural import StructuralIdentifiability, structural_identifiability
 from qsp_bayes.identifiability.structural.result import NOT
+from qsp_bayes.result import Result
 
 PREFIXES = ("TV", "omega_species_", "omega_", "pi_")
 """Of variables that describe one parameter of the system."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ladder:
+class Ladder(Result):
     """What can be known of each variable of the population, by mechanism, design and data.
 
     Attributes
@@ -57,6 +57,17 @@ class Ladder:
         """Return the variables with a verdict."""
         return list(self.table.index[self.table["verdict"] == verdict])
 
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns of `table` that a reader looks at first."""
+        return self.table[["structural", "expected_contraction", "contraction", "verdict"]]
+
+    @property
+    def notes(self) -> list[str]:
+        """Reason and advice for each variable that is not known well."""
+        doubts = self.table[self.table["advice"] != ""]
+        return [f"{name}: {row['reason']} {row['advice']}" for name, row in doubts.iterrows()]
+
     def summary(self) -> str:
         """Return the verdicts in sentences, the worst first."""
         said = [f"{verdict}: {', '.join(names)}" for verdict in VERDICTS if (names := self.named(verdict))]
@@ -77,15 +88,6 @@ class Ladder:
             "summary": self.summary(),
         }
         return xr.DataTree(dataset)
-
-    def __repr__(self) -> str:
-        shown = self.table[["structural", "expected_contraction", "contraction", "verdict"]].round(2)
-        doubts = self.table[self.table["advice"] != ""]
-        lines = [f"  {name}: {row['reason']} {row['advice']}" for name, row in doubts.iterrows()]
-        return "\n".join([self.summary(), "", shown.to_string(), "", *lines])
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(self.summary())}</p>{self.table.to_html(float_format='{:.3g}'.format)}"
 
 
 def identifiability(

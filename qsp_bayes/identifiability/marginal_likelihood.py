@@ -127,7 +127,7 @@ class MarginalLikelihood:
         owners = {v.name: owners_of_effects(model, study, v.name, shapes[v.name]) for v in effects}
         slots = slots_of_subjects([owners[v.name] for v in effects], study.n_subjects)
         return cls(
-            names=numbered(shapes, list(sizes)),
+            names=numbered(model, shapes, list(sizes)),
             sizes=sizes,
             slots=slots,
             n_effects=sum(len(owner) for owner in owners.values()),

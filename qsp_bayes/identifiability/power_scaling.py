@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from scipy.stats import gaussian_kde
 
+from qsp_bayes.calibration.entries import SAMPLE, entries
 from qsp_bayes.errors import CalibrationError
 from qsp_bayes.identifiability.expected_information import INDIVIDUAL
 
-SAMPLE = ("chain", "draw")
 NOTICEABLE = 0.05
 """Sensitivity above which the literature calls a posterior sensitive."""
 GRID = 512
@@ -82,8 +82,8 @@ def power_scaling(fit: xr.DataTree, *, noticeable: float = NOTICEABLE) -> xr.Dat
     require_groups(fit)
     log_prior = fit["log_prior"].to_dataset()
     names = [str(name) for name, v in log_prior.data_vars.items() if not INDIVIDUAL.intersection(v.dims)]
-    posterior = scalars(fit["posterior"].to_dataset()[names])
-    prior = scalars(fit["prior"].to_dataset()[names])
+    posterior = entries(fit["posterior"].to_dataset()[names])
+    prior = entries(fit["prior"].to_dataset()[names])
     scaled = {name: natural_scale(values, prior[name]) for name, values in posterior.items()}
     parts: dict[Any, xr.DataArray] = {
         "priors": summed(log_prior[names]),
@@ -138,22 +138,6 @@ def require_groups(fit: xr.DataTree) -> None:
             f"power scaling needs the groups {', '.join(needed)} of a fit; there is no {', '.join(missing)}. "
             "Fit with Calibration.fit, which adds them."
         )
-
-
-def scalars(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Give every element of every variable under a name of its own."""
-    found = {}
-    for name, values in dataset.data_vars.items():
-        others = [dim for dim in values.dims if dim not in SAMPLE]
-        if not others:
-            found[str(name)] = values.drop_vars([c for c in values.coords if c not in SAMPLE])
-            continue
-        flat = values.stack(element=others)
-        for position in range(flat.sizes["element"]):
-            label = ", ".join(str(flat[dim].values[position]) for dim in others)
-            one = flat.isel(element=position)
-            found[f"{name}[{label}]"] = one.drop_vars([c for c in one.coords if c not in SAMPLE])
-    return found
 
 
 def natural_scale(values: xr.DataArray, prior: xr.DataArray) -> xr.DataArray:

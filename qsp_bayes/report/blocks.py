@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from qsp_bayes.report.formatting import align
+from qsp_bayes.formatting import align
 
 Tone = Literal["plain", "good", "caution", "bad", "absent"]
 

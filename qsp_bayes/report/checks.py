@@ -10,7 +10,7 @@ import arviz_stats
 import pandas as pd
 import xarray as xr
 
-from qsp_bayes.report.formatting import count, fixed, join, significant
+from qsp_bayes.formatting import count, fixed, join, significant
 
 RHAT_LIMIT, RHAT_FAILURE = 1.01, 1.05
 ESS_LIMIT, ESS_FAILURE = 400, 100

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.calibration.entries import SAMPLE, entries
 from qsp_bayes.errors import CalibrationError
 
-SAMPLE = ("chain", "draw")
 LIKELIHOOD = "DV_"
 INTERNAL = ("corr_eta_canonical", "eta_independent")
 """Coordinates that the sampler moves in; what they mean is ``corr_eta`` and ``eta_CL``."""
@@ -175,49 +175,18 @@ def draws(fit: xr.DataTree, group: str, name: str) -> np.ndarray | None:
     return found.stack(sample=SAMPLE).transpose("sample", ...).values.astype(float)
 
 
-def scalars(data: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Split variables into their scalar entries, without constants such as a correlation of 1.
-
-    Returns
-    -------
-    dict
-        Arrays with dimensions (chain, draw), by a label such as ``TVCL``, ``eta_CL[7]`` or ``corr(CL, Vc)``.
+def varying_entries(data: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Give the scalar entries of variables, without those that are the same in every draw.
 
     Examples
     --------
     >>> rng = np.random.default_rng(1)
     >>> data = xr.Dataset({"TVCL": (("chain", "draw"), rng.normal(size=(2, 5))),
-    ...                    "eta": (("chain", "draw", "subject"), rng.normal(size=(2, 5, 2)))},
-    ...                   coords={"subject": ["a", "b"]})
-    >>> list(scalars(data))
-    ['TVCL', 'eta[a]', 'eta[b]']
+    ...                    "fixed": (("chain", "draw"), np.ones((2, 5)))})
+    >>> list(varying_entries(data))
+    ['TVCL']
     """
-    entries = {}
-    for name, values in data.data_vars.items():
-        inner = [dim for dim in values.dims if dim not in SAMPLE]
-        matrix = (
-            len(inner) == 2
-            and str(name).startswith("corr")
-            and values.sizes[inner[0]] == values.sizes[inner[1]]
-        )
-        for position in np.ndindex(*(values.sizes[dim] for dim in inner)):
-            if matrix and position[0] >= position[1]:
-                continue
-            entry = values[dict(zip(inner, position, strict=True))]
-            labels = [
-                str(values[inner[0] if matrix else dim].values[i])
-                for dim, i in zip(inner, position, strict=True)
-            ]
-            label = (
-                f"corr({', '.join(labels)})"
-                if matrix
-                else f"{name}[{', '.join(labels)}]"
-                if labels
-                else str(name)
-            )
-            if not (entry == entry[0, 0]).all():
-                entries[label] = entry.reset_coords(drop=True)
-    return entries
+    return {label: values for label, values in entries(data).items() if not (values == values[0, 0]).all()}
 
 
 def sampled(fit: xr.DataTree) -> xr.Dataset:

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from qsp_bayes.formatting import percent
 from qsp_bayes.identifiability import Contraction, contraction
 from qsp_bayes.report.blocks import Key
-from qsp_bayes.report.formatting import percent
 from qsp_bayes.report.style import BLUE, GREEN, GREY, INK, ORANGE, WIDE, NotebookFigure, Panel, arrange
 
 COLOURS = {"informed": BLUE, "partly": GREEN, "not informed": ORANGE}

@@ -10,9 +10,9 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.formatting import count, fixed, significant
 from qsp_bayes.report.blocks import Block, Column, Section, Table, Text
 from qsp_bayes.report.contents import LIKELIHOOD, SAMPLE, observations, variables
-from qsp_bayes.report.formatting import count, fixed, significant
 
 SHOWN = 10
 

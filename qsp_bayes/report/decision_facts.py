@@ -7,9 +7,9 @@ from typing import Any
 import xarray as xr
 
 from qsp_bayes.decision import Decision
+from qsp_bayes.formatting import count, interval
 from qsp_bayes.report.blocks import Block, Facts, Text
 from qsp_bayes.report.contents import labelled, metadata
-from qsp_bayes.report.formatting import count, interval
 
 
 def for_whom(
@@ -103,9 +103,10 @@ def how_computed(decision: Decision, fit: xr.DataTree | None) -> Facts:
     made = decision.metadata
     content = metadata(fit) if fit is not None else {}
     draws = decision.utility.sizes["chain"] * decision.utility.sizes["draw"]
+    many = f"population, {count(made.get('n_subjects', 0), 'individual')} in each"
+    whom = "patient" if decision.is_for_one else many
     facts: dict[str, Any] = {
-        "Simulation": f"{draws} draws of the population, {count(made.get('n_subjects', 0), 'individual')} in each; "
-        "the same under every regimen",
+        "Simulation": f"{draws} draws of the {whom}; the same under every regimen",
         "Random seed of the simulation": made.get("random_seed"),
         "Random seed of the fit": content.get("random_seed"),
         "Solver": content.get("calibration", {}).get("solver"),

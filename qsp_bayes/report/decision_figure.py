@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from qsp_bayes.decision import Decision
+from qsp_bayes.formatting import alike, percent
 from qsp_bayes.report.blocks import Block, Column, Facts, Figure, Key, Section, Table, Text
 from qsp_bayes.report.contents import SAMPLE, labelled, output_unit
-from qsp_bayes.report.formatting import alike, percent
 from qsp_bayes.report.style import (
     BLUE,
     GREY,

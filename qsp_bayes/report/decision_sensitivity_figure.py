@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from qsp_bayes.decision import DecisionSensitivity
+from qsp_bayes.formatting import alike, fixed, percent
 from qsp_bayes.report.blocks import Block, Column, Figure, Key, Table, Text
 from qsp_bayes.report.contents import labelled
-from qsp_bayes.report.formatting import alike, fixed, percent
 from qsp_bayes.report.style import (
     BLUE,
     GREY,

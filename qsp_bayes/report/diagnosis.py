@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import fixed, significant
 from qsp_bayes.report.blocks import Block, Column, Section, Table, Text, Tone
 from qsp_bayes.report.checks import (
     ESS_LIMIT,
@@ -22,14 +23,13 @@ from qsp_bayes.report.checks import (
     rhat_check,
     sampler_checks,
 )
-from qsp_bayes.report.contents import metadata, population, sampled, scalars, variables
+from qsp_bayes.report.contents import metadata, population, sampled, variables, varying_entries
 from qsp_bayes.report.failures import failure_block, failure_checks, failure_table
-from qsp_bayes.report.formatting import fixed, significant
 
 SHOWN_INDIVIDUAL = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What the sampling diagnostics say of a fit, as made by :func:`diagnose`.
 
@@ -74,8 +74,7 @@ class Diagnosis:
             f"{self.table.head(10).to_html()}"
         )
 
-    def __str__(self) -> str:
-        """Print the verdict, the checks and the ten worst parameters."""
+    def __repr__(self) -> str:
         lines = [f"{check.name}: {check.value} ({check.limit})" for check in self.checks]
         worst = self.table.head(10).to_string(float_format="{:.4g}".format)
         failed = ["", self.failures.to_string(index=False)] if len(self.failures) else []
@@ -152,7 +151,7 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
             "ess_bulk": float(arviz_stats.ess(values, method="bulk")),
             "ess_tail": float(arviz_stats.ess(values, method="tail")),
         }
-        for label, values in scalars(posterior).items()
+        for label, values in varying_entries(posterior).items()
     }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["rhat", "ess_bulk", "ess_tail"])
     if table.empty:
@@ -180,7 +179,7 @@ def section(fit: xr.DataTree, diagnosis: Diagnosis) -> Section:
         blocks.append(
             Text("Divergences, tree depth and energy are not shown: the fit holds no sample_stats.", "absent")
         )
-    of_population = set(scalars(population(variables(fit, "posterior"))))
+    of_population = set(varying_entries(population(variables(fit, "posterior"))))
     is_population = diagnosis.table.index.isin(of_population)
     blocks.append(
         parameter_block(

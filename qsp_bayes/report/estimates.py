@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.formatting import alike, percent
 from qsp_bayes.report.blocks import Block, Column, Section, Table
 from qsp_bayes.report.contents import metadata
-from qsp_bayes.report.formatting import alike, percent
 from qsp_bayes.report.parameters import KINDS, NO_UNIT, Parameter, parameters, shrinkage
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import are_numbers, heading, printed
 from qsp_bayes.report.blocks import Block, Column, Figure, Image, Table, Text
-from qsp_bayes.report.formatting import alike, significant
 from qsp_bayes.report.style import CSS_PIXELS_PER_INCH, embedded
-
-MANY_SIZES = 30
 
 
 @runtime_checkable
@@ -64,45 +61,14 @@ def frame_table(frame: pd.DataFrame, caption: str, titles: Mapping[str, str] | N
     """
     titles = titles or {}
     index = [" · ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in frame.index]
-    columns, cells = [Column(heading(frame.index.name or ""))], [index]
+    columns, cells = [Column(title(frame.index.name or ""))], [index]
     for name in frame.columns:
-        text, number = printed(frame[name])
-        columns.append(Column(titles.get(name, heading(name)), number))
-        cells.append(text)
+        columns.append(Column(titles.get(name, title(name)), are_numbers(frame[name])))
+        cells.append(printed(frame[name]))
     return Table(caption, columns, list(zip(*cells, strict=True)))
 
 
-def printed(values: pd.Series) -> tuple[list[str], bool]:
-    """Print the cells of a column, and tell whether they are numbers."""
-    if values.dtype.kind == "b":
-        return ["yes" if value else "no" for value in values], False
-    if values.dtype.kind in "iu":
-        return [str(value) for value in values], True
-    if values.dtype.kind == "f":
-        numbers = values.to_numpy(dtype=np.float64)
-        return ([significant(x) for x in numbers] if of_many_sizes(numbers) else alike(numbers)), True
-    return [str(value) for value in values], False
-
-
-def of_many_sizes(numbers: np.ndarray) -> bool:
-    """Tell whether numbers are of sizes so different, as those of several units, that common decimals hide some.
-
-    Examples
-    --------
-    >>> of_many_sizes(np.array([0.6, 31.1])), of_many_sizes(np.array([0.0, 0.5, 2.0]))
-    (True, False)
-    """
-    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
-    return bool(sizes.size and sizes.max() > MANY_SIZES * sizes.min())
-
-
-def heading(name: Any) -> str:
-    """Make a name a heading.
-
-    Examples
-    --------
-    >>> heading("expected_regret"), heading("P(best)"), heading("")
-    ('Expected regret', 'P(best)', '')
-    """
-    text = str(name).replace("_", " ")
+def title(name: str) -> str:
+    """Give the head of a column, with a capital."""
+    text = heading(name)
     return text[:1].upper() + text[1:]

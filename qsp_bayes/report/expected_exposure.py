@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from qsp_bayes.decision import average, cmax, trough
+from qsp_bayes.formatting import interval, significant
 from qsp_bayes.report.blocks import Column, Table
 from qsp_bayes.report.contents import SAMPLE, labelled
-from qsp_bayes.report.formatting import interval, significant
 
 MEASURES = {"Peak": cmax, "Average": average, "At the end": trough}
 QUANTILES = (0.05, 0.5, 0.95)

@@ -9,11 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import count, join, significant
 from qsp_bayes.ode.status import REASONS
 from qsp_bayes.report.blocks import Block, Column, Table
 from qsp_bayes.report.checks import Check, Level
 from qsp_bayes.report.contents import metadata, outputs, subject_labels, variables
-from qsp_bayes.report.formatting import count, join, significant
 
 PRIOR_LIMIT = 0.05
 """Share of prior draws that may fail. NUTS rejects them, so that the prior in force is the one cut off there."""

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import binom, kstest, norm
 
+from qsp_bayes.formatting import percent
 from qsp_bayes.report.contents import (
     LIKELIHOOD,
     Observations,
@@ -15,7 +16,6 @@ from qsp_bayes.report.contents import (
     observations,
 )
 from qsp_bayes.report.cross_validation import CrossValidation
-from qsp_bayes.report.formatting import percent
 from qsp_bayes.report.integral_transform import probability_integral_transform
 
 BAND = 0.95

@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from qsp_bayes.formatting import percent
 from qsp_bayes.identifiability.ladder import Ladder
 from qsp_bayes.report.blocks import Block, Column, Figure, Key, Section, Table, Text
-from qsp_bayes.report.formatting import percent
 from qsp_bayes.report.style import (
     BLUE,
     GREEN,

@@ -9,8 +9,9 @@ import arviz_stats
 import numpy as np
 import xarray as xr
 
+from qsp_bayes.calibration.entries import variable_of
 from qsp_bayes.identifiability.knowledge import of_draws, of_law
-from qsp_bayes.report.contents import SAMPLE, metadata, population, scalars, variables, with_internal
+from qsp_bayes.report.contents import SAMPLE, metadata, population, variables, varying_entries, with_internal
 
 BOUNDS = (0.05, 0.5, 0.95)
 NO_UNIT = "–"
@@ -89,16 +90,16 @@ def parameters(fit: xr.DataTree) -> list[Parameter]:
     priors = {entry["name"]: entry for entry in content.get("priors", [])}
     posterior = population(xr.merge([variables(fit, "posterior"), variables(fit, "derived")]))
     repeated = [name for name in posterior if f"TV{name}" in posterior or "cholesky" in str(name)]
-    before = scalars(population(variables(fit, "prior")))
+    before = varying_entries(population(variables(fit, "prior")))
     found = [
         Parameter(
             name=label,
             unit=unit_of(label, posterior, content),
-            prior=priors.get("corr_eta" if label.startswith("corr(") else label.split("[")[0]),
+            prior=priors.get(variable_of(label)),
             before=before[label].values.ravel() if label in before else None,
             after=values.values.ravel(),
         )
-        for label, values in scalars(posterior.drop_vars(repeated)).items()
+        for label, values in varying_entries(posterior.drop_vars(repeated)).items()
     ]
     order = [kind for kind, _, _ in KINDS]
     return sorted(found, key=lambda parameter: order.index(parameter.kind))
@@ -106,7 +107,7 @@ def parameters(fit: xr.DataTree) -> list[Parameter]:
 
 def unit_of(label: str, posterior: xr.Dataset, content: dict[str, Any]) -> str:
     """Find the unit of a population parameter: that of its prior, of the system's parameter, or its own."""
-    name = label.split("[")[0]
+    name = variable_of(label)
     units = {f"TV{name}": unit for name, unit in content.get("system", {}).get("parameters", {}).items()}
     units |= {entry["name"]: entry.get("unit") or "" for entry in content.get("priors", [])}
     return str(units.get(name, posterior[name].attrs.get("units", "") if name in posterior else ""))

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from qsp_bayes.decision import ParetoFront
+from qsp_bayes.formatting import percent
 from qsp_bayes.report.blocks import Key
 from qsp_bayes.report.contents import labelled
-from qsp_bayes.report.formatting import percent
 from qsp_bayes.report.style import BLUE, GREY, INK, ORANGE, NotebookFigure, Panel, arrange
 
 KEY = (

@@ -11,9 +11,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import alike, fixed, join, percent, significant
 from qsp_bayes.report.blocks import Block, Column, Figure, Key, Section, Table, Text
 from qsp_bayes.report.contents import variables
-from qsp_bayes.report.formatting import alike, fixed, join, percent, significant
 from qsp_bayes.report.parameters import NO_UNIT, Parameter, parameters, sensitivity
 from qsp_bayes.report.style import BLUE, GREY, SMALL, NotebookFigure, Panel, arrange, picture
 

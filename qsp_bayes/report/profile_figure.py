@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from qsp_bayes.formatting import interval
 from qsp_bayes.report.blocks import Key
-from qsp_bayes.report.formatting import interval
 from qsp_bayes.report.style import BLUE, GREY, INK, ORANGE, SMALL, NotebookFigure, Panel, arrange
 
 KEY = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qsp_bayes.decision import Decision, DecisionSensitivity
+from qsp_bayes.formatting import count, interval, join, percent, significant
 from qsp_bayes.report.blocks import Table
 from qsp_bayes.report.decision_figure import unit_of
 from qsp_bayes.report.diagnosis import Diagnosis
-from qsp_bayes.report.formatting import count, interval, join, percent, significant
 from qsp_bayes.report.summary import Finding, Summary, sampling
 
 KICKER = "Dose recommendation"
@@ -47,11 +47,6 @@ def recommend(
     )
 
 
-def is_one_person(decision: Decision) -> bool:
-    """Tell whether the decision is for one patient."""
-    return decision.metadata.get("n_subjects") == 1
-
-
 def with_unit(value: float, decision: Decision, digits: int = 3) -> str:
     """Print a utility with its unit, where it has one."""
     return f"{significant(value, digits)} {unit_of(decision)}".rstrip()
@@ -61,7 +56,7 @@ def attains(decision: Decision) -> Finding:
     """Say what the regimen is expected to be worth."""
     row: Any = decision.table.loc[decision.best]
     span = f"{interval(row['q05'], row['q95'])} with 90 % probability"
-    if is_one_person(decision):
+    if decision.is_for_one:
         detail = f"{decision.description}: {span} for this patient."
     else:
         detail = (
@@ -90,7 +85,7 @@ def sureness(decision: Decision) -> Finding:
 def regret_in_words(decision: Decision) -> str:
     """Say what perfect knowledge of the population, or of the patient, would add."""
     row: Any = decision.table.loc[decision.best]
-    of_whom = "the patient" if is_one_person(decision) else "the population"
+    of_whom = "the patient" if decision.is_for_one else "the population"
     if row["expected_regret"] == 0:
         return f"No knowledge of {of_whom} could lead to a better choice among these regimens."
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,11 @@ from matplotlib.axes import Axes
 from qsp_bayes.calibration.gradient_errors import gradient_errors
 from qsp_bayes.calibration.solver_errors import draw_parameters, reference_solver, solver_errors
 from qsp_bayes.data.study import Study
+from qsp_bayes.formatting import count, join
 from qsp_bayes.ode.solvers import Solver
 from qsp_bayes.report.blocks import Key
-from qsp_bayes.report.formatting import count, join
 from qsp_bayes.report.style import BLUE, GREEN, LARGE, ORANGE, NotebookFigure, Panel, arrange
+from qsp_bayes.result import Result
 from qsp_bayes.systems.solve import default_solver
 from qsp_bayes.systems.system import System
 
@@ -32,8 +32,8 @@ SERIES = {
 """What the errors of a dataset are called, and drawn in."""
 
 
-@dataclass(frozen=True)
-class SolverCheck:
+@dataclass(frozen=True, repr=False)
+class SolverCheck(Result):
     """Errors of a solver over prior draws, as made by :func:`solver_check` and :func:`gradient_check`.
 
     Attributes
@@ -105,11 +105,9 @@ class SolverCheck:
             parts.append(f"In {int(missing.sum())} the reference failed, and nothing is compared.")
         return " ".join([*parts, *([self.note] if self.note else [])])
 
-    def __repr__(self) -> str:
-        return f"{self.verdict}\n\n{self.table.to_string(float_format='{:.1e}'.format)}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.verdict)}</p>{self.table.to_html(float_format='{:.1e}'.format)}"
+    def summary(self) -> str:
+        """The verdict."""
+        return self.verdict
 
     def plot(self) -> NotebookFigure:
         """Draw the share of draws and subjects with at most some error, one panel for each output.

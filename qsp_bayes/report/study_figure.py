@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from qsp_bayes.formatting import alike, count, interval
 from qsp_bayes.report.blocks import Block, Column, Facts, Figure, Key, Section, Table, Text
 from qsp_bayes.report.contents import Observations, metadata, observations, outputs, variables
-from qsp_bayes.report.formatting import alike, count, interval
 from qsp_bayes.report.style import BLUE, DENSE, GREY, INK, WIDE, NotebookFigure, Panel, arrange, picture
 
 KEY = (Key("one subject", "line", BLUE), Key("observation", "point", INK))

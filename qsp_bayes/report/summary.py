@@ -9,11 +9,11 @@ from typing import Any
 import xarray as xr
 
 from qsp_bayes.decision import Decision
+from qsp_bayes.formatting import alike, count, percent, significant
 from qsp_bayes.report.blocks import Column, Table, Tone
 from qsp_bayes.report.contents import LIKELIHOOD, draws, metadata, observations, outputs
 from qsp_bayes.report.diagnosis import Diagnosis
 from qsp_bayes.report.fitted import Fitted
-from qsp_bayes.report.formatting import alike, count, percent, significant
 from qsp_bayes.report.parameters import NO_UNIT, Parameter
 from qsp_bayes.report.percentiles import predictive_check
 

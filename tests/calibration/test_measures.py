@@ -14,13 +14,23 @@ from handmade import calibration, fit, people
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsp_bayes.calibration import block_solver, load_fit, save_fit
-from qsp_bayes.calibration import simulate as simulate_module
+from qsp_bayes.calibration import load_fit, save_fit
+from qsp_bayes.calibration.simulation import block_solver
+from qsp_bayes.calibration.simulation import simulate as simulate_module
 from qsp_bayes.calibration.simulation.blocks import Blocks
 from qsp_bayes.calibration.simulation.predictor import Predictor
 from qsp_bayes.calibration.simulation.stream import Stream
 from qsp_bayes.data import Regimen, Subjects
-from qsp_bayes.decision import auc, choose, cmax, time_above, time_within, utility
+from qsp_bayes.decision import (
+    auc,
+    choose,
+    cmax,
+    dosing_cost,
+    fraction_within,
+    larger_is_better,
+    time_above,
+    utility,
+)
 from qsp_bayes.errors import CalibrationError, DecisionError
 
 CALIBRATION = calibration()
@@ -35,7 +45,8 @@ REGIMENS = {
 
 def window(x):
     """Hours within the window, less some for dosing, weight and amount."""
-    return time_within(x["Cc"], 2, 4) - 0.1 * x["n_doses"] - 0.001 * x["amount_given"] / x["WT"]
+    of_heavy = larger_is_better(x["WT"], 30, 120)
+    return fraction_within(x["Cc"], 2, 4) * of_heavy - dosing_cost(x, per_dose=0.1, per_amount=0.001)
 
 
 MEASURES = {
@@ -334,7 +345,7 @@ def test_dosing_is_counted_within_the_times(posterior):
     assert later["dosing"]["n_doses"].values.tolist() == [1, 1, 0, 0, 0, 0]
     cost = choose(
         simulated(posterior, regimens=regimens, times=[0, 6, 24]),
-        lambda x: -x["n_doses"] + 0 * cmax(x["Cc"]),
+        lambda x: -x["n_doses"] + 0 * fraction_within(x["Cc"], 2, 4),
     )
     assert cost.table["expected_utility"].tolist() == [-4, -3, -2, -1, 0, 0]
 

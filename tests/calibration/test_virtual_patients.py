@@ -205,7 +205,7 @@ def test_weights_across_draws_change_what_is_known_and_say_so(patients):
     assert float(means.std()) > 0.1
     assert "no longer that of the posterior" in weights.summary()
     with pytest.raises(CalibrationError, match="across draws"):
-        patients.select(weights, 20, 1)
+        patients.select(weights, 20, random_seed=1)
 
 
 def test_statistics_of_measured_values(posterior, patients):
@@ -266,7 +266,7 @@ def test_selected_patients_have_the_statistics_without_weights(replacement):
     patients = made(x)
     weights = patients.match([Statistic("x", mean=0.5)])
     n = 400
-    chosen = patients.select(weights, n, 7, replacement=replacement)
+    chosen = patients.select(weights, n, random_seed=7, replacement=replacement)
     values = chosen.parameters["x"].to_numpy()[0]
     assert len(chosen) == n
     assert chosen.labels[-1] == "patient 400"
@@ -276,9 +276,9 @@ def test_selected_patients_have_the_statistics_without_weights(replacement):
     for row, all_of_draw in zip(values, x, strict=True):
         assert np.isin(row, all_of_draw).all()
         assert replacement or len(np.unique(row)) == n
-    again = patients.select(weights, n, 7, replacement=replacement)
+    again = patients.select(weights, n, random_seed=7, replacement=replacement)
     xr.testing.assert_identical(again.parameters, chosen.parameters)
-    other = patients.select(weights, n, 8, replacement=replacement)
+    other = patients.select(weights, n, random_seed=8, replacement=replacement)
     assert not other.parameters.equals(chosen.parameters)
     assert "selected to have mean of x 0.5" in chosen.origin
 
@@ -286,15 +286,15 @@ def test_selected_patients_have_the_statistics_without_weights(replacement):
 def test_acceptance_says_when_there_are_too_few(patients):
     weights = patients.match([Statistic("CL", mean=3.3)])
     with pytest.raises(CalibrationError, match=r"Only \d+ of 60 patients of a draw are accepted, and 60"):
-        patients.select(weights, 60, 1, replacement=False)
+        patients.select(weights, 60, random_seed=1, replacement=False)
     with pytest.raises(CalibrationError, match="whole number"):
-        patients.select(weights, 0, 1)
+        patients.select(weights, 0, random_seed=1)
 
 
 def test_selected_patients_are_simulated_with_their_own_weights(posterior, patients):
     regimens = {"flat": Regimen(100), "per kg": Regimen(2, unit="mg/kg", per="WT")}
     weights = patients.match([Statistic("WT", mean=74.0)])
-    chosen = patients.select(weights, 25, 3)
+    chosen = patients.select(weights, 25, random_seed=3)
     assert chosen.covariates["WT"].dims == ("chain", "draw", "subject")
     assert chosen.covariates["WT"].attrs["units"] == "kg"
     original = CALIBRATION.simulate(posterior, regimens, patients, TIMES)["predictions"]["Cc"]

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
-from qsp_bayes.decision import Decision, choose, utility
+from qsp_bayes.decision import Decision, attainment, choose, utility
 from qsp_bayes.errors import DecisionError
 
 CHAINS, DRAWS, SUBJECTS = 4, 500, 20
@@ -136,6 +136,28 @@ def test_one_person_is_the_population():
     table = choose(future_of(values, ["a", "b"]), last).table
     assert table["individual_noise"].tolist() == [0, 0]
     assert abs(table.loc["b", "p_best"] - EXACT["p_best"][1]) < 3.5 * table.loc["b", "p_best_mcse"]
+
+
+def test_words_for_one_person_speak_of_no_population():
+    values = linear(np.random.default_rng(6), [0.0, 0.0], [1.0, 1.0])
+    one = choose(future_of(values[..., :1], ["a", "b"]), last)
+    assert one.is_for_one
+    for words in (
+        one.summary(),
+        attainment(future_of(values[..., :1], ["a", "b"]), {"high": reached}).summary(),
+    ):
+        assert "population" not in words
+        assert "individuals" not in words
+    assert "simulate more draws, or choose" in one.summary()
+    assert "share_best_served" not in one.shown
+    many = choose(future_of(values, ["a", "b"]), last)
+    assert "uncertainty of the population" in many.summary()
+    assert "simulate more draws and more individuals" in many.summary()
+    assert "share_best_served" in many.shown
+
+
+def reached(x):
+    return last(x) > 0
 
 
 def test_decision_survives_a_file(tmp_path):

@@ -234,7 +234,7 @@ def test_what_is_shown(geometric):
     assert "by gradients of the solved system" in found.summary()
     page = found._repr_html_()
     assert "AUC near 40" in page
-    assert "<td>dose</td>" in page
+    assert "<th>dose</th>" in page
     assert {"coarse search", "ascent"} <= set(found.trace["phase"])
     assert found.trace["expected_utility"].max() >= found.expected_utility - 1e-12
 

@@ -9,7 +9,8 @@ from scipy.interpolate import make_smoothing_spline
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
-from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, conditional_mean, evpi, evppi
+from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, evpi, evppi
+from qsp_bayes.decision.information import conditional_mean
 from qsp_bayes.decision.information.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
 from qsp_bayes.decision.information.partial_information import valued
 from qsp_bayes.errors import DecisionError
@@ -227,14 +228,16 @@ def test_result_reads_well_and_is_escaped():
 def test_parameters_of_a_fit():
     """Of a fit the free variables of the population are taken; a correlation matrix says everything once."""
     decision, draws = two_actions(400, 9)
-    both = xr.concat([draws["a"], draws["a"]], "parameter").assign_coords(parameter=["CL", "Vc"])
+    one = xr.ones_like(draws["a"])
+    rows = [xr.concat(row, "other") for row in ([one, draws["a"]], [draws["a"], one])]
+    both = xr.concat(rows, "parameter").assign_coords(parameter=["CL", "Vc"])
     fit = xr.DataTree.from_dict(
         {
             "posterior": draws.assign(corr=both, eta=draws["b"].expand_dims(subject=3), CL=draws["b"]),
             "log_prior": draws[["idle"]].assign(corr=both, eta=draws["b"].expand_dims(subject=3)),
         }
     )
-    assert set(evppi(decision, fit).table.index) == {"idle", "corr[CL]"}
+    assert set(evppi(decision, fit).table.index) == {"idle", "corr[CL, Vc]"}
     with pytest.raises(DecisionError, match="eta"):
         evppi(decision, fit["posterior"].to_dataset())
     with pytest.raises(DecisionError, match="do not hold those of the decision"):

@@ -136,7 +136,7 @@ def test_every_step_helps_and_the_design_has_the_information_that_is_promised(th
         again = qb.expected_information(calibration, design, draws=3, random_seed=5)
         np.testing.assert_allclose(steps.posterior_sd.values[k], again.posterior_sd, rtol=1e-5)
         np.testing.assert_allclose(steps.standard_error.values[k], again.standard_error, rtol=1e-4)
-    assert "posterior standard deviations" in repr(better)
+    assert "Posterior standard deviations" in repr(better)
 
 
 def test_a_quantity_is_judged_by_its_own_variance(theophylline):

@@ -20,7 +20,7 @@ def test_numbers_are_arviz_numbers(good_fit):
     posterior = good_fit["posterior"].to_dataset()
     assert table.loc["TVCL", "rhat"] == arviz_stats.rhat(posterior["TVCL"]).item()
     assert table.loc["eta_KA[3]", "ess_bulk"] == arviz_stats.ess(posterior["eta_KA"].sel(subject="3")).item()
-    assert table.loc["corr(CL, KA)", "ess_tail"] == (
+    assert table.loc["corr_eta[CL, KA]", "ess_tail"] == (
         arviz_stats.ess(posterior["corr_eta"].sel(parameter="CL", parameter_other="KA"), method="tail").item()
     )
 
@@ -32,7 +32,7 @@ def test_worst_parameter_comes_first(fit):
 
 def test_constants_and_predictions_are_not_judged(good_fit):
     table = diagnose(good_fit).table
-    assert not [label for label in table.index if label.startswith("Cc[") or label == "corr(CL, CL)"]
+    assert not [label for label in table.index if label.startswith("Cc[") or label == "corr_eta[CL, CL]"]
     assert not table.isna().any(axis=None)
 
 

@@ -8,8 +8,8 @@ from fabricated import make_decision, make_fit, make_future
 from parsed_page import HOSTILE, Page
 
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import FIGURE_SPACE, PUNCTUATION_SPACE
 from qsp_bayes.report import report
-from qsp_bayes.report.formatting import FIGURE_SPACE, PUNCTUATION_SPACE
 
 SECTIONS = (
     "Decision", "Data", "System", "Priors and posteriors", "What can be known", "Population estimates",

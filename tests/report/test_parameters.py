@@ -21,7 +21,8 @@ def rows(section, caption):
 def test_roles_and_units(good_fit):
     found = by_name(good_fit)
     kinds = {
-        name: found[name].kind for name in ("TVCL", "omega_CL", "corr(CL, Vc)", "sigma_add_Cc", "half_life")
+        name: found[name].kind
+        for name in ("TVCL", "omega_CL", "corr_eta[CL, Vc]", "sigma_add_Cc", "half_life")
     }
     assert list(kinds.values()) == ["typical", "variability", "correlation", "residual", "derived"]
     assert found["TVCL"].unit == "L/h"
@@ -112,7 +113,7 @@ def test_the_coordinates_of_a_correlation_are_internal(fit):
             rng.normal(size=(*size, 3, 12)), dims=("chain", "draw", "parameter", "subject")
         )
     internal = ("canonical", "independent")
-    assert "corr(CL, Vc)" in by_name(fit)
+    assert "corr_eta[CL, Vc]" in by_name(fit)
     assert not [name for name in by_name(fit) if any(word in name for word in internal)]
     assert not [label for label in diagnose(fit).table.index if any(word in label for word in internal)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -23,6 +22,8 @@ from qsp_bayes.calibration.virtual.weights import Weights, match, resample
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
@@ -33,7 +34,7 @@ DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VirtualPatients:
+class VirtualPatients(Result):
     """Individuals with parameters of their own, as `Calibration.virtual_patients` draws them.
 
     Two levels are kept apart. The dims ``chain`` and ``draw`` are draws of the population's parameters: what is not
@@ -134,12 +135,13 @@ class VirtualPatients:
                     f"{name} is the same for all patients of a draw, and all its variance is uncertainty."
                 )
                 continue
-            spread = f"{row['spread']:.2g} ({row['spread_q05']:.2g} to {row['spread_q95']:.2g})"
+            spread = f"{rounded(row['spread'], 2)} ({rounded(row['spread_q05'], 2)} to {rounded(row['spread_q95'], 2)})"
             scale = "" if row["scale"] == "identity" else f" on the {row['scale']} scale"
             sentences.append(
-                f"{name}, {row['median']:.3g} {row['unit']} in the middle, differs between patients with a standard "
-                f"deviation of {spread}{scale}; {100 * row['share_uncertain']:.0f} % of its variance is uncertainty of "
-                f"the population, {100 * (1 - row['share_uncertain']):.0f} % variability."
+                f"{name}, {rounded(row['median'])} {row['unit']} in the middle, differs between patients with a "
+                f"standard deviation of {spread}{scale}; {100 * row['share_uncertain']:.0f} % of "
+                "its variance is uncertainty of the population, "
+                f"{100 * (1 - row['share_uncertain']):.0f} % variability."
             )
         return " ".join(sentences)
 
@@ -193,7 +195,7 @@ class VirtualPatients:
         return match(self.values_of, statistics, across=across, lowest_ess=lowest_ess)
 
     def select(
-        self, weights: Weights, n: int, random_seed: int, *, replacement: bool = True
+        self, weights: Weights, n: int, *, replacement: bool = True, random_seed: int = 0
     ) -> VirtualPatients:
         """Draw equally weighted patients, in every draw of the population by its own weights.
 
@@ -203,10 +205,10 @@ class VirtualPatients:
             From `match`, made within draws; others would need draws of the population to be left out or repeated.
         n : int
             Patients in each draw.
-        random_seed : int
         replacement : bool
             Whether a patient may be drawn several times (systematic resampling). Without, each is accepted with a
             probability in proportion to its weight, and n of the accepted are kept.
+        random_seed : int
 
         Returns
         -------
@@ -319,13 +321,6 @@ class VirtualPatients:
     def population(self, fit: xr.DataTree) -> xr.Dataset:
         """Draws of the population that the patients belong to."""
         return fit["posterior"].to_dataset().sel({dim: self.parameters[dim] for dim in SAMPLE})
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(border=0, escape=True, float_format=lambda value: f"{value:.3g}")
-        return f"<p>{html.escape(self.summary())}</p>{table}"
 
 
 def virtual_patients(

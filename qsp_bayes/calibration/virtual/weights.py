@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,14 @@ import xarray as xr
 from qsp_bayes.calibration.virtual.statistic import Statistic, Target
 from qsp_bayes.calibration.virtual.tilting import Unattainable, tilt
 from qsp_bayes.errors import CalibrationError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 SAMPLE = ("chain", "draw")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Weights:
+class Weights(Result):
     """Weights of virtual patients, as `VirtualPatients.match` finds them.
 
     Attributes
@@ -39,7 +40,7 @@ class Weights:
     @property
     def description(self) -> str:
         """The targets in words."""
-        return ", ".join(f"{label} {row['target']:.4g}" for label, row in self.table.iterrows())
+        return ", ".join(f"{label} {rounded(row['target'], 4)}" for label, row in self.table.iterrows())
 
     @property
     def by_draw(self) -> xr.DataArray:
@@ -78,13 +79,6 @@ class Weights:
         else:
             sentences.append("Every draw of the population stays as probable as the posterior makes it.")
         return " ".join(sentences)
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.4g}')}"
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(border=0, escape=True, float_format=lambda value: f"{value:.4g}")
-        return f"<p>{html.escape(self.summary())}</p>{table}"
 
 
 def match(
@@ -147,8 +141,9 @@ def weigh(group: np.ndarray, targets: Sequence[Target], where: str, lowest_ess: 
             ) from error
         target, column = targets[error.which], group[:, error.which]
         raise CalibrationError(
-            f"No weights of the {len(group)} patients of {where} have a {target.label} of {target.mean:.4g}: it lies "
-            f"outside of what these patients have, {column.min():.4g} to {column.max():.4g}. {advice}"
+            f"No weights of the {len(group)} patients of {where} have a {target.label} of "
+            f"{rounded(target.mean, 4)}: it lies "
+            f"outside of what these patients have, {rounded(column.min(), 4)} to {rounded(column.max(), 4)}. {advice}"
         ) from error
     ess = 1 / (weights**2).sum()
     if ess < lowest_ess * len(group):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ import xarray as xr
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class Attainment:
+class Attainment(Result):
     """Probabilities of target attainment, as made by :func:`attainment`.
 
     Attributes
@@ -40,7 +41,8 @@ class Attainment:
         """One row for each regimen and target.
 
         ``probability`` that a new individual reaches the target, with its Monte Carlo standard error ``mcse``; ``q05``
-        and ``q95`` over what is not known of the population.
+        and ``q95`` over what is not known of the population. For one individual each draw reaches the target or does
+        not: the probability says it all.
         """
         names = ["probability", "mcse", "q05", "q95"]
         order = [(r, t) for r in self.data["regimen"].values for t in self.data["target"].values]
@@ -53,20 +55,20 @@ class Attainment:
             found = self.data.sel(target=target)
             best = found["probability"].idxmax("regimen").item()
             chosen = found.sel(regimen=best)
+            if self.metadata["n_subjects"] == 1:
+                sentences.append(
+                    f"{target} is reached most probably under {best}: with probability "
+                    f"{rounded(float(chosen['probability']))} (Monte Carlo standard error "
+                    f"{rounded(float(chosen['mcse']), 1)})."
+                )
+                continue
             sentences.append(
-                f"{target} is reached most often under {best}: by {100 * float(chosen['probability']):.3g} % of new "
-                f"individuals (Monte Carlo standard error {100 * float(chosen['mcse']):.1g} %; 90 % interval over the "
-                f"uncertainty of the population {100 * float(chosen['q05']):.3g} to "
-                f"{100 * float(chosen['q95']):.3g} %)."
+                f"{target} is reached most often under {best}: by {rounded(100 * float(chosen['probability']))} % "
+                f"of new individuals (Monte Carlo standard error {rounded(100 * float(chosen['mcse']), 1)} %; 90 % "
+                f"interval over the uncertainty of the population {rounded(100 * float(chosen['q05']))} to "
+                f"{rounded(100 * float(chosen['q95']))} %)."
             )
         return " ".join(sentences)
-
-    def _repr_html_(self) -> str:
-        shown = self.table.to_html(border=0, float_format="{:.3g}".format, escape=True)
-        return f"<p>{html.escape(self.summary())}</p>{shown}"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def attainment(
@@ -138,6 +140,6 @@ def of_target(
     if not np.isin(values.to_numpy(), (0.0, 1.0)).all():
         raise DecisionError(
             f"Target {name!r} must be true or false for each individual, such as trough(x['Cc']) > 10; it gives "
-            f"numbers from {float(values.min()):.3g} to {float(values.max()):.3g}."
+            f"numbers from {rounded(float(values.min()))} to {rounded(float(values.max()))}."
         )
     return values

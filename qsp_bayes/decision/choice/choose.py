@@ -21,7 +21,7 @@ from qsp_bayes.decision.choice.simulation_error import (
     standard_error,
 )
 from qsp_bayes.decision.utilities.clinical_utility_index import ClinicalUtilityIndex
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.errors import DecisionError
 
 AVERAGE = Mean()
@@ -107,7 +107,7 @@ def choose(
     >>> decision.table.loc["high", "p_best"].item()
     0.0
     """
-    measured = utility_function if isinstance(utility_function, Utility) else utility(utility_function)
+    measured = as_utility(utility_function)
     require_names(constraints, targets or {})
     units = measured.check_units(future)
     individual = measured(future)

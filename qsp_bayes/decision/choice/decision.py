@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from qsp_bayes.decision.choice.wording import cautions_of, summary_of
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 COLUMNS = (
     "expected_utility", "mcse", "q05", "q95", "p_best", "p_best_mcse", "expected_regret", "expected_regret_mcse",
     "difference", "difference_mcse", "share_best_served", "individual_noise", "admissible",
 )  # fmt: skip
 """Columns of every table; constraints and targets have others."""
-SHOWN = {
-    "expected_utility": "expected utility",
-    "mcse": "MCSE",
-    "p_best": "P(best)",
-    "expected_regret": "expected regret",
-    "share_best_served": "share best served",
-    "admissible": "admissible",
-}
+SHOWN = ("expected_utility", "mcse", "p_best", "expected_regret", "share_best_served", "admissible")
+"""Columns that a reader looks at first."""
 
 
 @dataclass(frozen=True, repr=False)
-class Decision:
+class Decision(Result):
     """A choice among regimens, as made by :func:`choose`.
 
     Attributes
@@ -76,6 +69,11 @@ class Decision:
     def metadata(self) -> dict[str, Any]:
         """Description of the utility, number of individuals, and what the simulation says of itself."""
         return json.loads(self.data.attrs["qsp_bayes"])
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether it is for one individual, all of whose parameters are in the draws, rather than a population."""
+        return self.metadata.get("n_subjects") == 1
 
     @property
     def unit(self) -> str | None:
@@ -143,7 +141,8 @@ class Decision:
         """
         if "attribute" not in self.data.dims:
             raise DecisionError(
-                f"The utility ({self.description}) has no attributes: it is no clinical utility index."
+                f"The utility ({self.description}) has no attributes: it is no clinical utility index. "
+                "Choose with a ClinicalUtilityIndex to see what each attribute adds."
             )
         names = [str(name) for name in self.data.data_vars if str(name).startswith("attribute_")]
         frame = self.data[names].to_dataframe(dim_order=["regimen", "attribute"])
@@ -153,6 +152,22 @@ class Decision:
     def cautions(self) -> tuple[str, ...]:
         """What the simulation cannot tell, in words; empty where nothing stands in the way."""
         return cautions_of(self)
+
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.description}{f' ({self.unit})' if self.unit not in (None, '1') else ''}"
+
+    @property
+    def column_units(self) -> dict[str, str]:
+        """Unit of the utility, in the heads of its columns."""
+        unit = "" if self.unit in (None, "1") else str(self.unit)
+        return dict.fromkeys(("expected_utility", "mcse", "expected_regret"), unit)
+
+    @property
+    def marked(self) -> list[str]:
+        """The regimen chosen."""
+        return [self.best]
 
     def summary(self) -> str:
         """Sentences that state the choice and how sure it is."""
@@ -175,41 +190,8 @@ class Decision:
             if kind in self.data
             for name in self.data[kind].values
         ]
-        return table[[name for name in SHOWN if name in table] + figures]
-
-    def _repr_html_(self) -> str:
-        table = self.shown
-        unit = "" if self.unit in (None, "1") else f" ({self.unit})"
-        titles = {**SHOWN, "expected_utility": f"expected utility{unit}"}
-        head = "".join(
-            f"<th>{html.escape(str(label))}</th>" for label in ("regimen", *(titles.get(n, n) for n in table))
-        )
-        rows = "".join(
-            f"<tr{' style="font-weight:bold"' if label == self.best else ''}>"
-            f"<td>{html.escape(str(label))}</td>"
-            + "".join(f"<td>{printed(row[name])}</td>" for name in table)
-            + "</tr>"
-            for label, row in table.iterrows()
-        )
-        return (
-            f"<p>Utility: {html.escape(self.description)}{html.escape(unit)}</p>"
-            f"<table><tr>{head}</tr>{rows}</table><p>{html.escape(self.summary())}</p>"
-        )
-
-    def __repr__(self) -> str:
-        unit = "" if self.unit in (None, "1") else f" ({self.unit})"
-        shown = self.shown.rename(columns={"expected_utility": f"expected_utility{unit}"})
-        return f"{self.summary()}\n\n{shown.to_string(formatters=dict.fromkeys(shown, printed))}"
-
-
-def printed(value: Any) -> str:
-    """Print a figure, yes or no, or a dash where there is none.
-
-    Examples
-    --------
-    >>> printed(0.12345), printed(True), printed(float("nan"))
-    ('0.123', 'yes', '–')
-    """
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    return "–" if np.isnan(value) else f"{value:.3g}"
+        # Of one individual, the share best served would be P(best) again.
+        names = [
+            name for name in SHOWN if name in table and not (self.is_for_one and name == "share_best_served")
+        ]
+        return table[names + figures]

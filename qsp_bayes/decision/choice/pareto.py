@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +12,15 @@ import xarray as xr
 from arviz_stats import mcse
 
 from qsp_bayes.decision.choice.simulation_error import SAMPLE, standard_error
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 OF_ONE = ("efficacy", "toxicity")
 
 
 @dataclass(frozen=True, repr=False)
-class ParetoFront:
+class ParetoFront(Result):
     """Regimens by what they do and what they cost in harm, as made by :func:`pareto`.
 
     Attributes
@@ -66,6 +67,11 @@ class ParetoFront:
             for label in by_regimen["regimen"].values
         }
 
+    @property
+    def marked(self) -> list[str]:
+        """The front."""
+        return self.front
+
     def summary(self) -> str:
         """Sentences that name the front, what lies behind it, and what is not certain."""
         table, facts = self.table, self.metadata
@@ -80,18 +86,13 @@ class ParetoFront:
         ]
         unsure = table[(table["p_on_front"] > 0.05) & (table["p_on_front"] < 0.95)]
         if len(unsure):
-            named = ", ".join(f"{label} ({row['p_on_front']:.2g})" for label, row in unsure.iterrows())
+            named = ", ".join(
+                f"{label} ({rounded(row['p_on_front'], 2)})" for label, row in unsure.iterrows()
+            )
             sentences.append(
                 f"What is not known of the population leaves open whether these are on it (probability): {named}."
             )
         return " ".join(sentences)
-
-    def _repr_html_(self) -> str:
-        shown = self.table.to_html(border=0, float_format="{:.3g}".format, escape=True)
-        return f"<p>{html.escape(self.summary())}</p>{shown}"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def pareto(
@@ -139,8 +140,7 @@ def pareto(
     (['low'], ['low', 'middle'])
     """
     measured = {
-        name: function if isinstance(function, Utility) else utility(function)
-        for name, function in zip(OF_ONE, (efficacy, toxicity), strict=True)
+        name: as_utility(function) for name, function in zip(OF_ONE, (efficacy, toxicity), strict=True)
     }
     units = {name: function.check_units(future).unit for name, function in measured.items()}
     individual = {name: function(future) for name, function in measured.items()}

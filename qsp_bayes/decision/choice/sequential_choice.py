@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.choice.stopping_rule import Stop, StoppingRule
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 
 class Simulate(Protocol):
@@ -27,7 +27,7 @@ class Simulate(Protocol):
 
 
 @dataclass(frozen=True, repr=False)
-class SequentialChoice:
+class SequentialChoice(Result):
     """A decision on a simulation that was enlarged until it sufficed, as made by :func:`choose_until`.
 
     Attributes
@@ -58,13 +58,6 @@ class SequentialChoice:
             f"After {looks}, with {last['draws']:g} draws and {last['subjects']:g} individuals, simulation stopped: "
             f"{self.reason}. {self.decision.summary()}"
         )
-
-    def _repr_html_(self) -> str:
-        shown = self.table.to_html(border=0, float_format="{:.3g}".format, escape=True)
-        return f"<p>{html.escape(self.summary())}</p>{shown}"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def choose_until(
@@ -131,7 +124,7 @@ def choose_until(
     if draws > rule.most_draws or subjects > rule.most_subjects:
         raise DecisionError(
             f"The first look, {draws} draws and {subjects} individuals, is larger than the largest simulation of the "
-            f"rule, {rule.most_draws} and {rule.most_subjects}."
+            f"rule, {rule.most_draws} and {rule.most_subjects}. Begin with fewer, or raise the limits of the rule."
         )
     looks = rule.looks(draws, subjects)
     seeds = np.random.SeedSequence(random_seed).generate_state(looks)

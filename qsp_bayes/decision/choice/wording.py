@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from qsp_bayes.formatting import rounded
+
 if TYPE_CHECKING:
     from qsp_bayes.decision.choice.decision import Decision
 
@@ -23,22 +25,26 @@ def summary_of(decision: Decision) -> str:
         second = rivals["expected_utility"].idxmax()
         behind = rivals.loc[second]
         sentences.append(
-            f"Next is {second}, lower by {with_unit(decision, f'{-behind["difference"]:.2g}')} "
-            f"(Monte Carlo standard error {behind['difference_mcse']:.1g})."
+            f"Next is {second}, lower by {with_unit(decision, rounded(-behind['difference'], 2))} "
+            f"(Monte Carlo standard error {rounded(behind['difference_mcse'], 1)})."
         )
-        served = 100 * decision.table.loc[decision.best, "share_best_served"]
-        sentences.append(f"{decision.best} serves {served:.0f} % of individuals best.")
+        if not decision.is_for_one:
+            served = 100 * decision.table.loc[decision.best, "share_best_served"]
+            sentences.append(f"{decision.best} serves {served:.0f} % of individuals best.")
     return " ".join([*sentences, *decision.cautions])
 
 
 def chosen_sentence(decision: Decision) -> str:
     """Name the best regimen with its expected utility."""
     chosen = decision.table.loc[decision.best]
+    unknown = (
+        "what is not known of the individual" if decision.is_for_one else "the uncertainty of the population"
+    )
     return (
         f"{decision.best} has the highest expected utility{risk_of(decision)}, "
-        f"{with_unit(decision, f'{chosen["expected_utility"]:.3g}')} "
-        f"(Monte Carlo standard error {chosen['mcse']:.1g}; 90 % interval over the uncertainty of the "
-        f"population parameters {chosen['q05']:.3g} to {chosen['q95']:.3g})."
+        f"{with_unit(decision, rounded(chosen['expected_utility']))} "
+        f"(Monte Carlo standard error {rounded(chosen['mcse'], 1)}; 90 % interval over {unknown} "
+        f"{rounded(chosen['q05'])} to {rounded(chosen['q95'])})."
     )
 
 
@@ -49,7 +55,7 @@ def certainty_sentence(decision: Decision) -> str:
     return (
         f"It is the best of the {n} {among}regimens with probability "
         f"{decision.probability(chosen['p_best'])}, and its expected regret is "
-        f"{with_unit(decision, f'{chosen["expected_regret"]:.2g}')}."
+        f"{with_unit(decision, rounded(chosen['expected_regret'], 2))}."
     )
 
 
@@ -59,7 +65,10 @@ def risk_of(decision: Decision) -> str:
         f"{functional} over {what}"
         for what, key in (
             ("individuals", "individuals"),
-            ("the uncertainty of the population", "uncertainty"),
+            (
+                "what is not known" if decision.is_for_one else "the uncertainty of the population",
+                "uncertainty",
+            ),
         )
         if (functional := decision.metadata.get(key, "mean")) != "mean"
     ]
@@ -76,8 +85,8 @@ def constraint_sentences(decision: Decision) -> list[str]:
         ]
         certain = found["constraint_certainty"] if fact["certainty"] is not None else None
         figures = ", ".join(
-            f"{label} ({float(found['constraint_value'].sel(regimen=label)):.3g}"
-            + ("" if certain is None else f", certainty {float(certain.sel(regimen=label)):.3g}")
+            f"{label} ({rounded(float(found['constraint_value'].sel(regimen=label)))}"
+            + ("" if certain is None else f", certainty {rounded(float(certain.sel(regimen=label)))}")
             + ")"
             for label in out
         )
@@ -86,7 +95,7 @@ def constraint_sentences(decision: Decision) -> list[str]:
     if free != decision.best:
         ahead = decision.table.loc[free, "difference"]
         sentences.append(
-            f"Without constraints, {free} would have been best, higher by {with_unit(decision, f'{ahead:.2g}')}."
+            f"Without constraints, {free} would have been best, higher by {with_unit(decision, rounded(ahead, 2))}."
         )
     return sentences
 
@@ -109,8 +118,8 @@ def near_rivals(decision: Decision) -> str:
         return ""
     return (
         f"The simulation does not separate {decision.best} from {', '.join(near.index)} "
-        "(difference within two Monte Carlo standard errors): simulate more draws and more "
-        "individuals, or choose among them on other grounds."
+        f"(difference within two Monte Carlo standard errors): {simulate_more(decision)}, "
+        "or choose among them on other grounds."
     )
 
 
@@ -135,8 +144,8 @@ def few_counted(decision: Decision) -> str:
         counted = facts.get(f"{what}_counted", FEWEST_COUNTED)
         if facts.get(key, "mean") != "mean" and counted < FEWEST_COUNTED:
             return (
-                f"The {facts[key]} over {what} rests on {counted:.3g} {what}: it is biased; simulate more, so that "
-                f"{FEWEST_COUNTED} count."
+                f"The {facts[key]} over {what} rests on {rounded(counted)} {what}: it is biased; simulate more, so "
+                f"that {FEWEST_COUNTED} count."
             )
     return ""
 
@@ -154,9 +163,14 @@ def near_limits(decision: Decision) -> list[str]:
         if labels:
             found.append(
                 f"Whether {', '.join(labels)} keeps to {fact['text']} is within two Monte Carlo standard errors: "
-                "simulate more draws and more individuals."
+                f"{simulate_more(decision)}."
             )
     return found
+
+
+def simulate_more(decision: Decision) -> str:
+    """Say what makes the Monte Carlo error smaller."""
+    return "simulate more draws" if decision.is_for_one else "simulate more draws and more individuals"
 
 
 def rivals_of(decision: Decision) -> pd.DataFrame:

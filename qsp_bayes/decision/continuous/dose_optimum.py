@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,12 @@ import xarray as xr
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.decision.continuous.free_dose import FreeRegimen
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class DoseOptimum:
+class DoseOptimum(Result):
     """The values of what is free at which expected utility is highest, as found by :func:`optimise_dose`.
 
     Attributes
@@ -212,8 +213,8 @@ class DoseOptimum:
         for name, row in self.table.iterrows():
             if row["position"] == "kink":
                 found.append(
-                    f"At {name} = {row['value']:.4g} the number of doses changes: expected utility has a kink or a "
-                    "jump there, so that flatness and error of the optimum are not known."
+                    f"At {name} = {rounded(row['value'], 4)} the number of doses changes: expected utility has a "
+                    "kink or a jump there, so that flatness and error of the optimum are not known."
                 )
         unknown = self.data["value_mcse"].isnull() & (self.data["position"] == "interior")
         if facts["method"] == "gradient" and unknown.any():
@@ -223,21 +224,26 @@ class DoseOptimum:
             )
         return tuple(found)
 
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.metadata['utility']}"
+
     def summary(self) -> str:
         """Sentences that state the optimum and how well it is known."""
         facts = self.metadata
         values = []
         for name, row in self.table.iterrows():
-            error = f" (Monte Carlo standard error {row['mcse']:.1g})" if row["mcse"] > 0 else ""
+            error = f" (Monte Carlo standard error {rounded(row['mcse'], 1)})" if row["mcse"] > 0 else ""
             at = f", at its {row['position']}" if "bound" in row["position"] else ""
-            values.append(f"{name} {row['value']:.4g} {row['unit']}{error}{at}")
+            values.append(f"{name} {rounded(row['value'], 4)} {row['unit']}{error}{at}")
         how = {
             "gradient": "by gradients of the solved system",
             "grid": "by grids refined around the best point, without gradients",
         }[facts["method"]]
         sentences = [
-            f"Expected utility is highest at {'; '.join(values)}: {self.expected_utility:.4g} (Monte Carlo standard "
-            f"error {float(self.data['mcse']):.1g}).",
+            f"Expected utility is highest at {'; '.join(values)}: {rounded(self.expected_utility, 4)} (Monte Carlo "
+            f"standard error {rounded(float(self.data['mcse']), 1)}).",
             f"Found {how}, in {len(self.trace)} evaluations.",
         ]
         for name, row in self.constraints.iterrows():
@@ -249,22 +255,3 @@ class DoseOptimum:
         if facts["reason"]:
             sentences.append(f"Gradients could not be used: {facts['reason']}.")
         return " ".join([*sentences, *self.cautions])
-
-    def _repr_html_(self) -> str:
-        table = self.table
-        head = "".join(f"<th>{html.escape(label)}</th>" for label in ("variable", *table.columns))
-        rows = "".join(
-            f"<tr><td>{html.escape(str(name))}</td>"
-            + "".join(
-                f"<td>{html.escape(x) if isinstance(x, str) else f'{x:.4g}'}</td>" for x in row.to_numpy()
-            )
-            + "</tr>"
-            for name, row in table.iterrows()
-        )
-        return (
-            f"<p>Utility: {html.escape(self.metadata['utility'])}</p><table><tr>{head}</tr>{rows}</table>"
-            f"<p>{html.escape(self.summary())}</p>"
-        )
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.4g}')}"

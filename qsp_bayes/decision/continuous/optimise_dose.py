@@ -35,7 +35,7 @@ from qsp_bayes.decision.continuous.individuals import Individuals
 from qsp_bayes.decision.continuous.limits import Limits
 from qsp_bayes.decision.continuous.simulated_utility import SimulatedUtility
 from qsp_bayes.decision.utilities.unit_check import check_units
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.errors import DecisionError
 
 Method = Literal["auto", "gradient", "grid"]
@@ -155,7 +155,7 @@ def optimise_dose(
         qb.choose(calibration.simulate(fit, regimens, subjects, times=range(73)), utility)
     """
     check_settings(times, method, starts, tolerance)
-    measured = utility_function if isinstance(utility_function, Utility) else utility(utility_function)
+    measured = as_utility(utility_function)
     limited = tuple(limited_by(constraint) for constraint in constraints)
     free_regimen = FreeRegimen(regimen, free)
     require_names(constraints, free_regimen)

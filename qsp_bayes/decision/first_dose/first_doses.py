@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,13 @@ import xarray as xr
 
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.result import Result
 
 ANY = "any limit"
 
 
 @dataclass(frozen=True, repr=False)
-class FirstInHuman:
+class FirstInHuman(Result):
     """Candidate doses against their limits, as made by :func:`first_in_human`.
 
     Attributes
@@ -58,7 +58,7 @@ class FirstInHuman:
         """Give the highest dose that keeps below a limit, as all lower ones do; None where not even the lowest does."""
         if limit not in self.data["limit"].values:
             raise DecisionError(
-                f"There is no limit {limit!r}. There is {', '.join(self.data['limit'].values)}."
+                f"There is no limit {limit!r}. Use one of {', '.join(self.data['limit'].values)}."
             )
         by_dose = self.data.sortby("dose")
         kept = (by_dose["probability"].sel(limit=limit) <= self.settings["alpha"]).to_numpy()
@@ -81,6 +81,11 @@ class FirstInHuman:
             return None
         single = by_dose["probability"].drop_sel(limit=ANY).isel(regimen=following)
         return str(single.idxmax("limit").item())
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The probability of each limit by dose, and the expected utility."""
+        return self.probabilities
 
     def summary(self) -> str:
         """Sentences that state the doses, the limit that binds, and what was asked."""
@@ -115,18 +120,8 @@ class FirstInHuman:
         )
         return " ".join(sentences)
 
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary())}</p>{
-            self.probabilities.to_html(border=0, float_format='{:.3g}'.format)
-        }"
-
     @property
     def probabilities(self) -> pd.DataFrame:
         """The probability of each limit by dose, and the expected utility."""
         wide = self.data["probability"].to_pandas().T[[*self.data["limit"].values]]
         return wide.assign(**{"expected utility": self.decision.table["expected_utility"]})
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.summary()}\n\n{self.probabilities.to_string(float_format=lambda value: f'{value:.3g}')}"
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,8 @@ import xarray as xr
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.utilities.utility import DIMS
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 BLOCKS = 16
 SPLITS = 32
@@ -21,7 +22,7 @@ BEST, MAXIMUM, EVPI = "expected utility of the best", "expected maximum", "EVPI"
 
 
 @dataclass(frozen=True, repr=False)
-class BiasOfMaximum:
+class BiasOfMaximum(Result):
     """What of the expected utility of the best and of EVPI is owed to the finite simulation; see `bias_of_maximum`.
 
     Attributes
@@ -48,7 +49,7 @@ class BiasOfMaximum:
                 continue
             found.append(
                 f"With {row['size']:.0f} {source} the {quantity} is too {'high' if row['bias'] > 0 else 'low'} by "
-                f"about {abs(row['bias']):.2g}: simulate more {source}, or read {row['extrapolated']:.3g}."
+                f"about {rounded(abs(row['bias']), 2)}: simulate more {source}, or read {rounded(row['extrapolated'])}."
             )
         return tuple(found)
 
@@ -57,14 +58,8 @@ class BiasOfMaximum:
         evpi = self.table.xs(EVPI, level="quantity")
         parts = [f"{row['bias']:+.2g} from {row['size']:.0f} {source}" for source, row in evpi.iterrows()]
         total = evpi["whole"].iloc[0] - self.total(EVPI)
-        first = f"EVPI is {evpi['whole'].iloc[0]:.3g}, of which {', '.join(parts)}; without it {total:.3g}."
+        first = f"EVPI is {rounded(evpi['whole'].iloc[0])}, of which {', '.join(parts)}; without it {rounded(total)}."
         return " ".join([first, *self.cautions])
-
-    def _repr_html_(self) -> str:
-        return f"{self.table.to_html(escape=True, border=0)}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def bias_of_maximum(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,10 +10,12 @@ import pandas as pd
 
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, repr=False)
-class NetBenefit:
+class NetBenefit(Result):
     """Expected net benefit of sampling, by design; see `net_benefit`.
 
     Attributes
@@ -35,25 +36,24 @@ class NetBenefit:
         label = self.table["net_benefit"].idxmax()
         return str(label) if self.table.loc[label, "net_benefit"] > 0 else None
 
+    @property
+    def marked(self) -> list[str]:
+        """The best design, if any is worth its cost."""
+        return [] if self.best is None else [self.best]
+
     def summary(self) -> str:
         """Sentences that state which study to do, if any."""
         top = self.table.loc[self.table["net_benefit"].idxmax()]
         if self.best is None:
             return (
                 f"No study is worth its cost if {self.treated:g} individuals are treated: {top.name} comes closest, "
-                f"with {top['benefit']:.3g} against a cost of {top['cost']:.3g}. Choose now."
+                f"with {rounded(top['benefit'])} against a cost of {rounded(top['cost'])}. Choose now."
             )
         return (
-            f"{top.name} has the largest expected net benefit, {top['net_benefit']:.3g} over {self.treated:g} "
-            f"individuals (Monte Carlo standard error {top['mcse']:.1g}, most of it common to all designs); it costs "
-            f"{top['cost']:.3g}."
+            f"{top.name} has the largest expected net benefit, {rounded(top['net_benefit'])} over {self.treated:g} "
+            f"individuals (Monte Carlo standard error {rounded(top['mcse'], 1)}, most of it common to all designs); "
+            f"it costs {rounded(top['cost'])}."
         )
-
-    def _repr_html_(self) -> str:
-        return f"{self.table.to_html(escape=True, border=0)}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def net_benefit(
@@ -113,10 +113,14 @@ def net_benefit(
     """
     if found.metadata["kind"] != "sample":
         raise DecisionError(
-            f"net_benefit: received a value of {found.metadata['kind']} information; only data have a cost."
+            f"net_benefit: received a value of {found.metadata['kind']} information; only data have a cost. "
+            "Give the result of evsi."
         )
     if not treated > 0 or fixed < 0 or each < 0:
-        raise DecisionError("net_benefit: treated must be positive, costs 0 or more.")
+        raise DecisionError(
+            f"net_benefit: treated is {treated:g}, fixed {fixed:g} and each {each:g}; treated must be positive, "
+            "costs 0 or more."
+        )
     labels = [str(label) for label in found.data["information"].values]
     if unknown := set(costs or {}).difference(labels):
         raise DecisionError(f"costs: {', '.join(sorted(unknown))} is no design. Use {', '.join(labels)}.")

@@ -9,12 +9,12 @@ import xarray as xr
 from arviz_stats import mcse
 from rich.progress import track
 
+from qsp_bayes.calibration.entries import entries
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.information.conditional_mean import ConditionalMeans
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation, differences, gain
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.identifiability.expected_information import INDIVIDUAL
-from qsp_bayes.identifiability.power_scaling import scalars
 
 SAMPLE = ("chain", "draw")
 MOST_DRAWS = 2000
@@ -28,7 +28,7 @@ def evppi(
     *,
     groups: Mapping[str, Sequence[str]] | None = None,
     random_seed: int = 0,
-    progressbar: bool = False,
+    progressbar: bool = True,
 ) -> ValueOfInformation:
     r"""Work out what knowing each parameter of the population, or some together, would be worth.
 
@@ -84,7 +84,7 @@ def evppi(
     >>> dose = xr.DataArray([0.0, 1.0], dims="regimen", coords={"regimen": ["none", "100 mg"]})
     >>> values = (dose * (2.0 * theta["benefit"] - 0.2 * theta["harm"])).expand_dims(subject=[0], time=[0.0])
     >>> future = xr.DataTree.from_dict({"predictions": values.to_dataset(name="net")})
-    >>> found = evppi(choose(future, lambda x: x["net"].isel(time=0)), theta)
+    >>> found = evppi(choose(future, lambda x: x["net"].isel(time=0)), theta, progressbar=False)
     >>> found.best
     'benefit'
     >>> bool(found.table.loc["benefit", "share"] > 0.9)
@@ -96,7 +96,7 @@ def evppi(
     step = -(-len(responses) // MOST_DRAWS)
     rng = np.random.default_rng(random_seed)
     rows = []
-    for members in track(wanted.values(), "Value of parameters", disable=not progressbar):
+    for members in track(wanted.values(), "value of parameters", disable=not progressbar, transient=True):
         inputs = np.stack([columns[name] for name in members], axis=1)
         varies = np.ptp(inputs, axis=0) > 0
         rows.append(valued(inputs[::step, varies], responses[::step], rng) if varies.any() else NOTHING)
@@ -151,14 +151,9 @@ def named_columns(decision: Decision, parameters: xr.Dataset | xr.DataTree) -> d
             "parameters: their chains and draws do not hold those of the decision. Give the posterior of the fit "
             "that was simulated from."
         ) from error
-    found: dict[str, np.ndarray] = {}
-    for name, values in scalars(same).items():
-        flat = values.transpose(*SAMPLE).to_numpy().ravel()
-        # A correlation matrix says everything twice.
-        if not any(np.array_equal(flat, other) for other in found.values()):
-            found[name] = flat
+    found = {name: values.transpose(*SAMPLE).to_numpy().ravel() for name, values in entries(same).items()}
     if wrong := [name for name, flat in found.items() if not np.isfinite(flat).all()]:
-        raise DecisionError(f"parameters: {', '.join(wrong)} not finite at some draw.")
+        raise DecisionError(f"parameters: {', '.join(wrong)} not finite at some draw. Leave them out.")
     return found
 
 

@@ -164,7 +164,9 @@ def evsi_from_likelihood(
         rng, source = np.random.default_rng(random_seed), np.arange(len(behind))
         if summaries is None:
             if method == "regression":
-                raise DecisionError("method='regression' needs summaries of the data.")
+                raise DecisionError(
+                    "method='regression' needs summaries of the data: give summaries={design: array}."
+                )
             found.append(by_weights(behind, array, source))
         else:
             found.append(by_either(behind, array, source, np.asarray(summaries[label]), method, rng))
@@ -179,9 +181,12 @@ def on_draws_of(decision: Decision, values: xr.DataArray, what: str) -> np.ndarr
     try:
         same = values.sel(chain=decision.utility["chain"], draw=decision.utility["draw"])
     except KeyError as error:
-        raise DecisionError(f"{what}: its chains and draws do not hold those of the decision.") from error
+        raise DecisionError(
+            f"{what}: its chains and draws do not hold those of the decision. "
+            "Predict with the fit that was simulated from."
+        ) from error
     array = same.transpose("chain", "draw", ...).to_numpy()
     array = array.reshape(array.shape[0] * array.shape[1], -1)
     if not np.isfinite(array).all():
-        raise DecisionError(f"{what}: not finite at some draw.")
+        raise DecisionError(f"{what}: not finite at some draw. Look at the parameters of that draw.")
     return array

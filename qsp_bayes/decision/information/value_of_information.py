@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.decision.choice.decision import Decision
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 INTERVAL = 1.96
 KINDS = {
@@ -24,7 +25,7 @@ PER_INDIVIDUAL = "in units of the utility, for each individual treated, provided
 
 
 @dataclass(frozen=True, repr=False)
-class ValueOfInformation:
+class ValueOfInformation(Result):
     r"""What is gained, on average, by learning something before the regimen is chosen.
 
     .. math:: VOI(X) = E_X \max_d E[U(d, \theta) \mid X] - \max_d E[U(d, \theta)]
@@ -122,43 +123,40 @@ class ValueOfInformation:
                 )
         return tuple(found)
 
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.metadata['utility']}"
+
+    @property
+    def marked(self) -> list[str]:
+        """What is most valuable to learn."""
+        return [self.best]
+
+    @property
+    def column_units(self) -> dict[str, str]:
+        """Unit of the utility, in the heads of its columns."""
+        return dict.fromkeys(
+            ("value", "mcse", "low", "high", "bias", "noise_floor", "held_out"), self.metadata["unit"]
+        )
+
     def summary(self) -> str:
         """Sentences that state what is worth learning, and how sure that is."""
         about, table = self.metadata, self.table
         first = table.loc[self.best]
         unit = f" {about['unit']}" if about["unit"] else ""
         sentences = [
-            f"{KINDS[about['kind']]}, {PER_INDIVIDUAL}: {self.best} is worth {first['value']:.3g}{unit} "
-            f"(Monte Carlo standard error {first['mcse']:.1g}).",
+            f"{KINDS[about['kind']]}, {PER_INDIVIDUAL}: {self.best} is worth {rounded(first['value'])}{unit} "
+            f"(Monte Carlo standard error {rounded(first['mcse'], 1)}).",
         ]
         if about["kind"] != "perfect":
             sentences.append(
-                f"No study whatever could be worth more than {about['evpi']:.3g}{unit} "
-                f"(Monte Carlo standard error {about['evpi_mcse']:.1g}); {about['best']} is chosen now."
+                f"No study whatever could be worth more than {rounded(about['evpi'])}{unit} "
+                f"(Monte Carlo standard error {rounded(about['evpi_mcse'], 1)}); {about['best']} is chosen now."
             )
         else:
             sentences.append(f"It is the expected regret of {about['best']}, which is chosen now.")
         return " ".join([*sentences, *self.cautions])
-
-    def shown(self) -> pd.DataFrame:
-        """Give the table with numbers as they are printed."""
-        table = self.table
-        return pd.DataFrame(
-            {
-                name: [one if isinstance(one, str) else f"{one:.3g}" for one in column]
-                for name, column in table.items()
-            },
-            index=table.index,
-        )
-
-    def _repr_html_(self) -> str:
-        return (
-            f"<p>Utility: {html.escape(self.metadata['utility'])}</p>{self.shown().to_html(escape=True, border=0)}"
-            f"<p>{html.escape(self.summary())}</p>"
-        )
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.shown().to_string()}"
 
 
 def gain(means: np.ndarray) -> np.ndarray:

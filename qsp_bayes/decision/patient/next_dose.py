@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,11 @@ import pandas as pd
 import xarray as xr
 
 from qsp_bayes.decision.choice.decision import Decision
+from qsp_bayes.decision.choice.wording import with_unit
 from qsp_bayes.decision.measures.exposure import average, cmax, cmin, trough
 from qsp_bayes.decision.utilities.utility import predictions_of
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
 MEASURES = {"peak": cmax, "lowest": cmin, "average": average, "trough": trough}
@@ -20,7 +23,7 @@ MEASURES = {"peak": cmax, "lowest": cmin, "average": average, "trough": trough}
 
 
 @dataclass(frozen=True, repr=False)
-class NextDose:
+class NextDose(Result):
     """A choice for one patient, as made by `Patient.next_dose`.
 
     Attributes
@@ -49,31 +52,44 @@ class NextDose:
         chosen = self.decision.table[["expected_utility", "mcse", "p_best"]]
         return chosen.join(self.exposure.xs(first, level="output"))
 
+    @property
+    def title(self) -> str:
+        """The utility, in words."""
+        return f"Utility: {self.decision.description}"
+
+    @property
+    def column_units(self) -> Mapping[str, str]:
+        """Units of the utility and of the exposure, in the heads of their columns."""
+        units = json.loads(self.future.attrs.get("qsp_bayes", "{}")).get("units", {})
+        output = str(self.exposure.index.get_level_values("output")[0])
+        measured = [name for name in self.exposure.columns if units.get(output)]
+        return {**self.decision.column_units, **dict.fromkeys(measured, units.get(output, ""))}
+
+    @property
+    def marked(self) -> list[str]:
+        """The regimen chosen."""
+        return [self.best]
+
     def summary(self) -> str:
         """Sentences that state the choice and the exposure that it would give."""
         units = json.loads(self.future.attrs["qsp_bayes"])["units"]
         chosen = self.decision.table.loc[self.best]
-        among = len(self.decision.table)
+        among = len(self.decision.admissible)
+        worth = with_unit(self.decision, rounded(chosen["expected_utility"]))
         sentences = [
-            f"{self.best} has the highest expected utility for this patient, {chosen['expected_utility']:.3g} (Monte "
-            f"Carlo standard error {chosen['mcse']:.1g}); it is the best of {among} with probability "
+            f"{self.best} has the highest expected utility for this patient, {worth} (Monte Carlo standard error "
+            f"{rounded(chosen['mcse'], 1)}); it is the best of the {among} regimens with probability "
             f"{self.decision.probability(chosen['p_best'])}."
         ]
         for output, row in self.exposure.loc[self.best].iterrows():
             unit = f" {units[output]}" if units.get(output) else ""
             peak, last = (
-                f"{name} {row[name]:.3g}{unit} (90 % interval {row[f'{name}_q05']:.3g} to {row[f'{name}_q95']:.3g})"
+                f"{name} {rounded(row[name])}{unit} (90 % interval {rounded(row[f'{name}_q05'])} to "
+                f"{rounded(row[f'{name}_q95'])})"
                 for name in ("peak", "trough")
             )
             sentences.append(f"{output}: {peak}, {last}.")
         return " ".join([*sentences, *self.decision.cautions])
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(float_format="{:.3g}".format, border=0, escape=True)
-        return f"{table}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
 
 
 def exposures(future: xr.DataTree) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +25,8 @@ from qsp_bayes.decision.patient.tables import level_table, parameter_table
 from qsp_bayes.decision.patient.words import cautions_of, how_obtained
 from qsp_bayes.decision.utilities.utility import Utility
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 INTERVAL = (0.05, 0.5, 0.95)
 
@@ -36,8 +37,8 @@ def individualise(
     patient: Study,
     *,
     draws: int = 1000,
-    random_seed: int = 0,
     study: Study | None = None,
+    random_seed: int = 0,
     progressbar: bool = True,
 ) -> Patient:
     r"""Combine what a fit says of the population with one patient's own levels.
@@ -63,10 +64,10 @@ def individualise(
         Without levels the prediction from covariates alone is given.
     draws : int
         Draws to give, all chains together.
-    random_seed : int
-        The same seed gives the same result.
     study : Study, optional
         The study that was fitted, for the exact way where importance sampling fails.
+    random_seed : int
+        The same seed gives the same result.
     progressbar : bool
 
     Returns
@@ -128,7 +129,7 @@ def individualise(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Patient:
+class Patient(Result):
     """One patient, as made by :func:`individualise`.
 
     Attributes
@@ -312,7 +313,7 @@ class Patient:
         self,
         regimens: Mapping[str, Regimen],
         times: Iterable[float],
-        utility: Utility | Callable[[xr.Dataset], Any],
+        utility_function: Utility | Callable[[xr.Dataset], Any],
         **simulation: Any,
     ) -> NextDose:
         """Choose among regimens for this patient, and tell the exposure that each would give.
@@ -322,8 +323,8 @@ class Patient:
         regimens : mapping of str to Regimen
         times : iterable of float
             Where the utility and the exposure look: from the start of the regimens to the end of a dosing interval.
-        utility : Utility or callable
-            See `choose`.
+        utility_function : Utility or callable
+            As for `choose`.
         **simulation
             Passed to `simulate`.
 
@@ -332,7 +333,7 @@ class Patient:
         NextDose
         """
         future = self.simulate(regimens, times, **simulation)
-        return NextDose(choose(future, utility), exposures(future), future)
+        return NextDose(choose(future, utility_function), exposures(future), future)
 
     def update(self, levels: Study, *, progressbar: bool = True) -> Patient:
         """Add the records of another visit: the same as `individualise` with all records.
@@ -383,8 +384,9 @@ class Patient:
         n = self.facts["levels"]
         sentences = [f"Patient {self.label}, {n} level{'' if n == 1 else 's'}. {self.how}"]
         sentences += [
-            f"{name} is {row['median']:.3g}{f' {row.unit}' if row['unit'] else ''} (90 % interval {row['q05']:.3g} to "
-            f"{row['q95']:.3g}); for the covariates alone it was {row['typical']:.3g}."
+            f"{name} is {rounded(row['median'])}{f' {row.unit}' if row['unit'] else ''} (90 % interval "
+            f"{rounded(row['q05'])} to "
+            f"{rounded(row['q95'])}); for the covariates alone it was {rounded(row['typical'])}."
             for name, row in self.table.iterrows()
         ]
         return " ".join([*sentences, *self.cautions])
@@ -392,13 +394,6 @@ class Patient:
     def to_datatree(self) -> xr.DataTree:
         """Give everything about the patient as one tree, which `save_fit` stores."""
         return self.tree
-
-    def _repr_html_(self) -> str:
-        table = self.table.to_html(float_format="{:.3g}".format, border=0, escape=True)
-        return f"{table}<p>{html.escape(self.summary())}</p>"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format='{:.3g}'.format)}"
 
 
 def times_of(plan: Study) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,14 @@ import xarray as xr
 
 from qsp_bayes.decision.sensitivity.variation import Variation
 from qsp_bayes.errors import DecisionError
+from qsp_bayes.formatting import rounded
+from qsp_bayes.result import Result
 
 COLUMNS = ("kind", "best", "rival", "difference", "regret", "mcse", "p_best", "verdict", "pareto_k", "note")
 
 
 @dataclass(frozen=True, repr=False)
-class DecisionSensitivity:
+class DecisionSensitivity(Result):
     """What becomes of a recommended regimen under other assumptions, as made by :func:`decision_sensitivity`.
 
     Attributes
@@ -121,6 +122,23 @@ class DecisionSensitivity:
             "that prior or with other data.",
         )
 
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The columns of `table` that a reader looks at first."""
+        columns = ["best", "difference", "regret", "mcse", "p_best", "verdict", "pareto_k", "note"]
+        return self.table[columns]
+
+    @property
+    def marked(self) -> list[str]:
+        """The variations that move the recommendation."""
+        table = self.table
+        return [str(label) for label in table.index[table["verdict"] == "moved"]]
+
+    @property
+    def column_units(self) -> dict[str, str]:
+        """Unit of the utility, in the heads of its columns."""
+        return dict.fromkeys(("difference", "regret", "mcse"), self.metadata["unit"])
+
     def summary(self) -> str:
         """Sentences that say what moves the recommendation, what does not, and what was not examined."""
         table, kept, facts = self.table, self.recommended, self.metadata
@@ -137,7 +155,8 @@ class DecisionSensitivity:
             lost = (
                 "it cannot be kept, as it breaks a constraint"
                 if np.isinf(row["regret"])
-                else f"keeping {kept} loses {row['regret']:.2g}{unit} (Monte Carlo standard error {row['mcse']:.1g})"
+                else f"keeping {kept} loses {rounded(row['regret'], 2)}{unit} (Monte Carlo standard error "
+                f"{rounded(row['mcse'], 1)})"
             )
             small = facts["matters"] is not None and row["regret"] < facts["matters"]
             less = f", less than the {facts['matters']:g} that matters" if small else ""
@@ -151,14 +170,3 @@ class DecisionSensitivity:
         if facts["not_examined"]:
             sentences.append(f"Not examined: {', '.join(facts['not_examined'])}.")
         return " ".join([*sentences, *self.cautions])
-
-    def _repr_html_(self) -> str:
-        shown = self.table[["best", "difference", "regret", "mcse", "p_best", "verdict", "pareto_k", "note"]]
-        text = html.escape(self.summary())
-        return (
-            f"<p>{text}</p>{shown.to_html(escape=True, border=0, float_format=lambda value: f'{value:.3g}')}"
-        )
-
-    def __repr__(self) -> str:
-        shown = self.table[["best", "difference", "mcse", "p_best", "verdict"]]
-        return f"{self.summary()}\n\n{shown.to_string(float_format=lambda value: f'{value:.3g}')}"

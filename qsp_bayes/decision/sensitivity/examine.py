@@ -24,7 +24,7 @@ from qsp_bayes.decision.sensitivity.variations import (
     under_powers,
     under_solver,
 )
-from qsp_bayes.decision.utilities.utility import Utility, utility
+from qsp_bayes.decision.utilities.utility import Utility, as_utility
 from qsp_bayes.errors import DecisionError
 
 
@@ -126,7 +126,9 @@ def decision_sensitivity(
     decision = choice(future, measured)
     kept = decision.best
     if len(decision.table) < 2:
-        raise DecisionError(f"{kept} is the only regimen: there is no other that could be better.")
+        raise DecisionError(
+            f"{kept} is the only regimen: there is no other that could be better. Simulate several."
+        )
     individual = measured(future)
     calibrations, fits, utilities = dict(calibrations or {}), dict(fits or {}), dict(utilities or {})
     plain = is_plain(decision, individual)
@@ -177,11 +179,6 @@ def hints(plain: bool) -> dict[str, tuple[str, str]]:
         "solver": ("solver tolerance", "simulate again with a tighter solver, and give tighter=future"),
         "utility": ("other utilities", "give utilities={label: utility}"),
     }
-
-
-def as_utility(function: Utility | Callable[[xr.Dataset], Any]) -> Utility:
-    """Make a utility of a function, and leave one as it is."""
-    return function if isinstance(function, Utility) else utility(function)
 
 
 def require_own_fit(future: xr.DataTree, fit: xr.DataTree) -> None:

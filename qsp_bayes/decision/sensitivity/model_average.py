@@ -53,7 +53,9 @@ def stacking_weights(fits: Mapping[str, xr.DataTree]) -> pd.DataFrame:
     Anal 13:917-1007.
     """
     if len(fits) < 2:
-        raise DecisionError(f"Averaging needs at least two fits; received {len(fits)}.")
+        raise DecisionError(
+            f"Averaging needs at least two fits; received {len(fits)}. Give fits={{label: fit}}."
+        )
     require_same_records(fits)
     left_out = {label: leave_one_subject_out(fit) for label, fit in fits.items()}
     pointwise = np.stack([found.elpd_i.values for found in left_out.values()])

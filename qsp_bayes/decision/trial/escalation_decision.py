@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from qsp_bayes.result import Result
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class EscalationDecision:
+class EscalationDecision(Result):
     """A decision between two cohorts.
 
     Attributes
@@ -33,6 +34,11 @@ class EscalationDecision:
     why: str
     table: pd.DataFrame
 
+    @property
+    def marked(self) -> list[str]:
+        """The dose of the next cohort."""
+        return [] if self.dose is None else [self.dose]
+
     def summary(self) -> str:
         """State the decision and its reason."""
         if self.dose is None:
@@ -44,11 +50,3 @@ class EscalationDecision:
             f"{row['q05']:.2f} to {row['q95']:.2f}); it is above the MTD with probability "
             f"{row['p_above_mtd']:.2f}.{beside}"
         )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary())}</p>{
-            self.table.to_html(border=0, float_format='{:.2f}'.format)
-        }"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.table.to_string(float_format=lambda value: f'{value:.2f}')}"

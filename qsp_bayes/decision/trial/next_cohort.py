@@ -33,7 +33,7 @@ def next_cohort(
     dlt: Mapping[str, bool] | None = None,
     backfilled: Collection[str] = (),
     precision: TrialPrecision = REAL,
-    random_seed: int,
+    random_seed: int = 0,
 ) -> EscalationDecision:
     """Recommend the dose of the next cohort, given a trial's data so far.
 
@@ -116,7 +116,10 @@ def check(
                 f"{'missing ' + ', '.join(sorted(missing)) if missing else 'unknown ' + ', '.join(sorted(unknown))}."
             )
     if stray := set(backfilled) - set(study.subjects):
-        raise DecisionError(f"backfilled: {', '.join(sorted(stray))} is no subject of study {study.name!r}.")
+        raise DecisionError(
+            f"backfilled: {', '.join(sorted(stray))} is no subject of study {study.name!r}. "
+            f"Subjects are {', '.join(study.subjects)}."
+        )
     for subject, label in levels.items():
         if label not in design.doses:
             raise DecisionError(
@@ -147,12 +150,15 @@ def check(
             raise DecisionError(f"{output}: some samples hold no DV. Set MDV to 1 there.")
     for name in model.recruits.table:
         if name not in study.covariates:
-            raise DecisionError(f"The study has no covariate {name}, which the trial's subjects have.")
+            raise DecisionError(
+                f"The study has no covariate {name}, which the trial's subjects have. Add the column."
+            )
         require_same_unit(study.units.covariates[name], own.covariates[name], f"covariate {name}")
     for compartment in study.table.loc[study.table["EVID"].isin((1, 4)), "COMPARTMENT"].unique():
         if compartment not in system.doses:
             raise DecisionError(
-                f"The study doses into {compartment!r}; the system takes doses into {', '.join(system.doses)}."
+                f"The study doses into {compartment!r}; the system takes doses into {', '.join(system.doses)}. "
+                "Name the compartments when reading the study."
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ import pandas as pd
 from qsp_bayes.decision.trial.design import EscalationDesign
 from qsp_bayes.decision.trial.trial import Trial
 from qsp_bayes.decision.trial.truth import PRIOR
+from qsp_bayes.formatting import significant
+from qsp_bayes.result import Result
 
 NONE = "none"
 """Label of no dose: nothing recommended, or a true MTD below the lowest dose."""
@@ -28,7 +29,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OperatingCharacteristics:
+class OperatingCharacteristics(Result):
     """Simulated trials of a design.
 
     Attributes
@@ -143,6 +144,26 @@ class OperatingCharacteristics:
         """One row for each cohort of each trial; see `Trial`."""
         return pd.concat({k: trial.history for k, trial in enumerate(self.trials)}, names=["trial"])
 
+    @property
+    def title(self) -> str:
+        """The design, in words."""
+        return self.design
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The figures that a reader looks at first, their Monte Carlo standard errors in brackets."""
+        table = self.table
+        return pd.DataFrame(
+            {
+                f"{title} (MCSE)": [
+                    f"{significant(x)} ({significant(error, 1)})"
+                    for x, error in zip(table[name], table[f"{name}_mcse"], strict=True)
+                ]
+                for name, title in COLUMNS.items()
+            },
+            index=table.index,
+        )
+
     def summary(self) -> str:
         """Sentences that state what the design does."""
         sentences = []
@@ -160,23 +181,6 @@ class OperatingCharacteristics:
                 f"trial; {percent(row, 'stopped_for_safety')} stop for safety."
             )
         return " ".join(sentences)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{label}</th>" for label in ("scenario", *COLUMNS.values()))
-        body = "".join(
-            f"<tr><td>{html.escape(str(scenario))}</td>"
-            + "".join(f"<td>{row[name]:.3g} ({row[f'{name}_mcse']:.1g})</td>" for name in COLUMNS)
-            + "</tr>"
-            for scenario, row in self.table.iterrows()
-        )
-        return (
-            f"<p>{html.escape(self.design)}</p><table><tr>{head}</tr>{body}</table>"
-            f"<p>{html.escape(self.summary())} Monte Carlo standard errors in brackets.</p>"
-        )
-
-    def __repr__(self) -> str:
-        shown = self.table[list(COLUMNS)]
-        return f"{self.summary()}\n\n{shown.to_string(float_format=lambda value: f'{value:.3g}')}"
 
 
 def numbers(trial: Trial) -> dict[str, Any]:

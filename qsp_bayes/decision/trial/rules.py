@@ -168,7 +168,9 @@ class StopForPrecision(Rule):
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise DecisionError(f"StopForPrecision: probability is {self.probability}; it is none.")
+            raise DecisionError(
+                f"StopForPrecision: probability is {self.probability}; it must lie between 0 and 1."
+            )
         require_count("StopForPrecision", "subjects", self.subjects)
 
     def stop(self, standing: Standing, dose: int) -> str | None:

@@ -65,9 +65,9 @@ def simulate_trials(
     scenarios: Literal["prior"] | Scenario | Sequence[Scenario] = "prior",
     *,
     n: int = 1000,
-    random_seed: int,
     precision: TrialPrecision | None = None,
     workers: int = 1,
+    random_seed: int = 0,
     progressbar: bool = True,
 ) -> OperatingCharacteristics:
     r"""Simulate trials and give the operating characteristics of their design.
@@ -84,12 +84,12 @@ def simulate_trials(
     scenarios : "prior", Scenario, or sequence of Scenario
     n : int
         Trials of each scenario.
-    random_seed : int
-        Every trial has a seed of its own, spawned from this one: the result does not depend on `workers`.
     precision : TrialPrecision, optional
     workers : int
         Processes. Each compiles the model for itself (some 20 s). A script that uses several must start its own work
         below ``if __name__ == "__main__":``.
+    random_seed : int
+        Every trial has a seed of its own, spawned from this one: the result does not depend on `workers`.
     progressbar : bool
 
     Returns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +13,11 @@ from qsp_bayes.decision.trial.ladder import Ladder
 from qsp_bayes.decision.trial.posterior import TrialPosterior, TrialPrecision
 from qsp_bayes.decision.trial.standing import Standing
 from qsp_bayes.decision.trial.truth import Truth
+from qsp_bayes.result import Result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trial:
+class Trial(Result):
     """A simulated trial.
 
     Attributes
@@ -47,6 +47,11 @@ class Trial:
     backfilled: np.ndarray
     dlts: np.ndarray
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """The history: one row for each cohort."""
+        return self.history
+
     def summary(self) -> str:
         """Tell how the trial ended."""
         chosen = f"{self.recommended} is recommended" if self.recommended else "no dose is recommended"
@@ -55,14 +60,6 @@ class Trial:
             f"After {len(self.history)} cohorts, {int(self.treated.sum() + self.backfilled.sum())} subjects and "
             f"{int(self.dlts.sum())} dose-limiting toxicities the trial stopped ({self.stop}); {chosen}, {truth}."
         )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.summary())}</p>{
-            self.history.to_html(border=0, float_format='{:.2f}'.format)
-        }"
-
-    def __repr__(self) -> str:
-        return f"{self.summary()}\n\n{self.history.to_string(float_format=lambda value: f'{value:.2f}')}"
 
 
 def run_trial(

@@ -159,6 +159,11 @@ def utility(
     return Utility(function, description or describe(function), unit)
 
 
+def as_utility(function: Utility | Callable[[xr.Dataset], Any]) -> Utility:
+    """Make a utility of a function, and leave one as it is."""
+    return function if isinstance(function, Utility) else utility(function)
+
+
 def describe(function: Callable[..., Any]) -> str:
     """First line of the docstring, the expression of a lambda, or the name.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from qsp_bayes.models.tmdd.implied import (
 )
 from qsp_bayes.models.tmdd.model import APPROXIMATIONS, tmdd
 from qsp_bayes.ode.solvers import Automatic
+from qsp_bayes.result import Result, html_table
 from qsp_bayes.units import Units
 
 QUANTITIES = {"Cc": "free drug", "Rtot": "total target", "RO": "occupancy"}
@@ -32,8 +32,8 @@ FLOORS = {"Cc": 1e-3, "Rtot": 1e-3, "RO": 0.1}
 SOLVER = Automatic(rtol=1e-9)
 
 
-@dataclass(frozen=True)
-class TMDDComparison:
+@dataclass(frozen=True, repr=False)
+class TMDDComparison(Result):
     """The full model and its approximations side by side, as made by :func:`compare_tmdd`.
 
     Attributes
@@ -132,14 +132,19 @@ class TMDDComparison:
             f"The simplest is {self.holding[0]}."
         )
 
+    def summary(self) -> str:
+        """The verdict."""
+        return self.verdict
+
     def __repr__(self) -> str:
-        return f"{self.verdict}\n\n{self.shown().to_string()}\n\n{self.numbers.to_string()}"
+        return f"{super().__repr__()}\n\n{self.numbers.to_string()}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.verdict)}</p>{self.shown().to_html()}{self.numbers.to_html()}"
+        return super()._repr_html_() + html_table(self.numbers, heads={name: name for name in self.numbers})
 
+    @property
     def shown(self) -> pd.DataFrame:
-        """Write the table for reading."""
+        """The table, its errors in percent."""
         table = self.table
         errors = [name for name in table if name.endswith((", max", ", mean"))]
         times = ["first above", "last above"]

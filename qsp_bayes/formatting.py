@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+MANY_SIZES = 30
 FIGURE_SPACE = "\u2007"
 PUNCTUATION_SPACE = "\u2008"
 MINUS = "\u2212"
+TITLES = {
+    "mcse": "MCSE",
+    "p_best": "P(best)",
+    "ess": "ESS",
+    "p_dlt": "P(DLT)",
+    "p_mtd": "P(MTD)",
+    "dlts": "DLTs",
+}
+"""Heads of columns whose names cannot be read as words."""
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -34,6 +48,20 @@ def significant(value: float, digits: int = 3) -> str:
     if not -4 <= power <= 6:
         return f"{sign}{mantissa} × 10{str(power).translate(SUPERSCRIPTS)}"
     return f"{sign}{abs(value):.{max(0, digits - 1 - power)}f}"
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """Print a number within a sentence: as `significant` does, without zeros at its end, and with a plain minus.
+
+    Examples
+    --------
+    >>> rounded(0.5), rounded(1234.5), rounded(-0.0204, 2), rounded(11.8, 1), rounded(2.1e-6, 1)
+    ('0.5', '1234', '-0.02', '12', '2e-06')
+    """
+    if not (value == 0 or 1e-4 <= abs(value) < 1e7):
+        return f"{value:.{digits}g}"
+    text = significant(value, digits).replace(MINUS, "-")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -131,3 +159,60 @@ def align(cells: Sequence[str]) -> list[str]:
         cell + (PUNCTUATION_SPACE if width and not tail else "") + FIGURE_SPACE * (width - len(tail))
         for cell, tail in zip(cells, tails, strict=True)
     ]
+
+
+def printed(values: pd.Series) -> list[str]:
+    """Print a column: numbers alike, unless their sizes are too different; yes or no; a dash where there is nothing.
+
+    Examples
+    --------
+    >>> printed(pd.Series([0.5, 0.125])), printed(pd.Series([True, False])), printed(pd.Series([31.1, 0.6]))
+    (['0.500', '0.125'], ['yes', 'no'], ['31.1', '0.600'])
+    >>> printed(pd.Series([None, "10 mg", 0.12345, np.nan], dtype=object))
+    ['–', '10 mg', '0.123', '–']
+    """
+    if values.dtype.kind == "f":
+        numbers = values.to_numpy(dtype=np.float64)
+        return [significant(x) for x in numbers] if of_many_sizes(numbers) else alike(numbers)
+    return [cell(value) for value in values]
+
+
+def cell(value: Any) -> str:
+    """Print one value of a column of mixed ones."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return significant(float(value))
+    return "–" if value is None or value is pd.NA else str(value)
+
+
+def are_numbers(values: pd.Series) -> bool:
+    """Tell whether a column holds numbers only, to be aligned as such."""
+    return values.dtype.kind in "iuf"
+
+
+def of_many_sizes(numbers: np.ndarray) -> bool:
+    """Tell whether numbers are of sizes so different, as those of several units, that common decimals hide some.
+
+    Examples
+    --------
+    >>> of_many_sizes(np.array([0.6, 31.1])), of_many_sizes(np.array([0.0, 0.5, 2.0]))
+    (True, False)
+    """
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    return bool(sizes.size and sizes.max() > MANY_SIZES * sizes.min())
+
+
+def heading(name: Any) -> str:
+    """Make the name of a column words.
+
+    Examples
+    --------
+    >>> heading("expected_regret"), heading("p_best"), heading("expected_regret_mcse"), heading("")
+    ('expected regret', 'P(best)', 'expected regret MCSE', '')
+    """
+    text = str(name)
+    stem = text.removesuffix("_mcse")
+    if stem != text:
+        return f"{heading(stem)} MCSE"
+    return TITLES.get(text, text.replace("_", " "))
