@@ -266,7 +266,8 @@ def test_the_optimum_of_two_variables_is_that_of_the_closed_form():
 
     def wanted(x):
         Cc = x["Cc"]
-        return -((trough(Cc, 24.0) - 2) ** 2) - (trough(Cc, 46.0) - 2) ** 2 - (auc(Cc) / 240 - 1) ** 2
+        early, late = (trough(Cc, time) / 1.0 - 2 for time in (24.0, 46.0))
+        return -(early**2) - late**2 - (auc(Cc) / 240 - 1) ** 2
 
     found = optimise_dose(calibration, fit, regimen, free, subjects, wanted, **settings)
     parameters = Individuals.drawn(calibration, fit, regimen, subjects, (0, 48), 12, 2).parameters
@@ -302,7 +303,7 @@ def test_a_comparison_is_refused_or_searched_by_grid():
     settings = {"times": (0, 24), "draws": 12, "random_seed": 1, "progressbar": False}
 
     def reached(x):
-        return 1.0 * (auc(x["Cc"]) > 50.0) - 0.001 * x["amount_given"]
+        return 1.0 * (auc(x["Cc"]) > 50.0) - x["amount_given"] / 1000
 
     with pytest.raises(DecisionError, match=r"compares: auc\(Cc\) > 50.*smooth_indicator"):
         optimise_dose(*given, reached, method="gradient", **settings)
