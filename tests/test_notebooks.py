@@ -10,7 +10,10 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # Small enough for a test, large enough for every cell to have something to show.
 QUICK = {"draws": 100, "tune": 300, "new_subjects": 50}
-WITHOUT_FIT = {"gallery.ipynb": {"number": 20}}
+WITHOUT_FIT = {
+    "gallery.ipynb": {"number": 20},
+    "09_adaptive_trial.ipynb": {"trials": 2, "particles": 60},
+}
 # What it runs, the tests of the library's entries run too.
 SLOW = {"gallery.ipynb": pytest.mark.slow}
 
