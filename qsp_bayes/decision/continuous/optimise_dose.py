@@ -98,7 +98,8 @@ def optimise_dose(
         ``"gradient"`` refuses a utility without useful derivatives; ``"auto"`` then takes a grid that is refined around
         its best point, and says so.
     starts : int
-        Ascents with all individuals, from the best points that shorter ones with few individuals reach.
+        Ascents with all individuals, at most, from the best points that shorter ones with few individuals reach; one
+        that is too far behind to win is left out.
     tolerance : float
         Error of the polynomial pieces relative to the path.
     random_seed : int
@@ -128,6 +129,10 @@ def optimise_dose(
     A value at a fixed time, such as ``trough(x["Cc"], 24)``, jumps where a bolus into what is observed passes that
     time; the ascents see only one side of such a jump, the coarse search both. With the interval free there are often
     several maxima: many short ascents precede the long ones, and `trace` shows what they met.
+
+    The search ends with Newton's steps where expected utility is smooth. Where finitely many individuals give it kinks,
+    it ends where it is within a twentieth of the optimum's own Monte Carlo error. A limit that binds holds to within
+    1e-6 of its size. Results are the same, bit by bit, whatever the number of cores.
 
     Interrupting (Ctrl-C) gives the best so far, marked so.
 
