@@ -145,7 +145,7 @@ def evsi(
     """
     check_method(method)
     check_fit(calibration, read_facts(fit))
-    named = {"next cohort": designs} if isinstance(designs, ProposedStudy) else dict(designs)
+    named = {"proposed study": designs} if isinstance(designs, ProposedStudy) else dict(designs)
     behind = differences(decision)
     population = population_of(decision, fit)
     labels: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -189,9 +190,11 @@ def expression_of(function: Callable[..., Any]) -> str | None:
     code = getattr(function, "__code__", None)
     if code is None:
         return None
+    # What inspect does beyond this looks at every module there is, which makes the lazy ones load.
+    lines = linecache.getlines(code.co_filename, function.__globals__)
     try:
-        tree = ast.parse("".join(inspect.findsource(code)[0]))
-    except (OSError, SyntaxError):  # typed at a bare prompt
+        tree = ast.parse("".join(lines))
+    except SyntaxError:
         return None
     # Several lambdas may stand on a line: the columns of the compiled code tell which one this is.
     spans = [span for span in code.co_positions() if None not in span]
