@@ -14,6 +14,7 @@ from qsp_bayes.report.blocks import Key
 from qsp_bayes.report.contents import labelled
 from qsp_bayes.report.style import BLUE, GREY, INK, ORANGE, NotebookFigure, Panel, arrange
 
+FONT = 7.5
 KEY = (
     Key("on the front", "point", ORANGE),
     Key("dominated", "point", BLUE),
@@ -26,7 +27,8 @@ def plot_pareto(front: ParetoFront) -> NotebookFigure:
     """Draw expected efficacy against expected toxicity of every regimen, and the front.
 
     The intervals are those of the means over individuals, over what is not known of the population. The probability of
-    being on the front is printed where it is not certain.
+    being on the front is printed in brackets where it is not certain. Where names would stand on each other only the
+    first is written, those on the front before others, and of higher efficacy before lower.
 
     Parameters
     ----------
@@ -54,7 +56,6 @@ def draw_front(axes: Axes, front: ParetoFront) -> None:
         low, high = np.quantile(draws["efficacy"].values, (0.05, 0.95))
         axes.plot([x, x], [low, high], color=GREY, linewidth=0.8, alpha=0.7, zorder=2)
         axes.plot(x, y, "o", color=colour, markersize=5, zorder=3)
-        name_point(axes, str(label), row)
     axes.set(
         xlabel=labelled(f"Toxicity: {facts['toxicity']}", shown_unit(facts["toxicity_unit"])),
         ylabel=labelled(f"Efficacy: {facts['efficacy']}", shown_unit(facts["efficacy_unit"])),
@@ -62,21 +63,32 @@ def draw_front(axes: Axes, front: ParetoFront) -> None:
     left, right = axes.get_xlim()
     axes.set_xlim(left, right + 0.22 * (right - left))  # room for the last label
     axes.grid(color=GREY, alpha=0.2, linewidth=0.6)
+    name_points(axes, table.sort_values(["on_front", "expected_efficacy"], ascending=False))
 
 
-def name_point(axes: Axes, label: str, row: pd.Series) -> None:
-    """Write the label beside the point, and how sure its place on the front is."""
-    sure = row["p_on_front"] in (0.0, 1.0)
-    axes.annotate(
-        label if sure else f"{label}\non the front: {percent(row['p_on_front'])}",
-        (row["expected_toxicity"], row["expected_efficacy"]),
-        xytext=(6, -3),
-        textcoords="offset points",
-        va="top",
-        fontsize=7.5,
-        color=INK,
-        zorder=4,
-    )
+def name_points(axes: Axes, table: pd.DataFrame) -> None:
+    """Write names beside the points, and how sure their places on the front are, as long as there is room."""
+    points_per_pixel = 72 / axes.figure.dpi
+    taken: list[tuple[float, float, float]] = []
+    for label, row in table.iterrows():
+        sure = row["p_on_front"] in (0.0, 1.0)
+        text = str(label) if sure else f"{label} ({percent(row['p_on_front'])})"
+        at = row["expected_toxicity"], row["expected_efficacy"]
+        left, top = axes.transData.transform(at) * points_per_pixel
+        right = left + 0.6 * FONT * len(text)
+        if any(abs(top - y) < 1.3 * FONT and left < end and right > begin for begin, end, y in taken):
+            continue
+        taken.append((left, right, top))
+        axes.annotate(
+            text,
+            at,
+            xytext=(6, -3),
+            textcoords="offset points",
+            va="top",
+            fontsize=FONT,
+            color=INK,
+            zorder=4,
+        )
 
 
 def shown_unit(unit: str | None) -> str:
