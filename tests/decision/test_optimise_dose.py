@@ -394,12 +394,14 @@ def test_the_steady_state_is_that_of_a_simulation():
     calibration = calibration_of(one_compartment(absorption="first-order"))
     regimen = Regimen(100, every=12, steady_state=True, until=48)
     free = {"dose": Between(50, 600, of="amount"), "interval": Between(4, 24, of="every")}
-    function, fit = expected(calibration, regimen, free, function=lambda x: auc(x["Cc"]) + cmax(x["Cc"]))
+    function, fit = expected(
+        calibration, regimen, free, function=lambda x: auc(x["Cc"]) / 1.0 + cmax(x["Cc"]) / 1.0
+    )
     point = np.array([180.0, 10.3])
     future = calibration.simulate(
         fit, {"it": function.regimen.at(point)}, THREE, np.linspace(*SPAN, 4801), draws=12, random_seed=4
     )
-    decision = choose(future, lambda x: auc(x["Cc"]) + cmax(x["Cc"]))
+    decision = choose(future, lambda x: auc(x["Cc"]) / 1.0 + cmax(x["Cc"]) / 1.0)
     assert function(point).expected == pytest.approx(decision.table["expected_utility"].item(), rel=2e-5)
     for k in range(2):
         truth = fourth_order(function, point, k, 1e-3 * point[k])
