@@ -20,6 +20,7 @@ SAMPLE = ("chain", "draw")
 MOST_DRAWS = 2000
 REPLICATES = 100
 FLOOR = 0.95
+KNOWN_AS = {"corr_eta_canonical": "corr_eta"}
 
 
 def evppi(
@@ -164,8 +165,9 @@ def population_of(fit: xr.DataTree) -> xr.Dataset:
             f"Expected a fit with the groups posterior and log_prior, received {sorted(fit.children)}. "
             "Give the result of Calibration.fit, or a dataset of draws."
         )
-    free = fit["log_prior"].to_dataset().data_vars
     posterior = fit["posterior"].to_dataset()
+    # The sampler moves in canonical partial correlations; what a reader knows are the correlations.
+    free = [KNOWN_AS.get(str(name), str(name)) for name in fit["log_prior"].to_dataset().data_vars]
     return posterior[
         [name for name in free if name in posterior and not INDIVIDUAL.intersection(posterior[name].dims)]
     ]
