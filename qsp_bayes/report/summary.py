@@ -113,7 +113,11 @@ def sampling(diagnosis: Diagnosis) -> Finding:
     answer = {"good": "Yes", "caution": "With caution", "bad": "No"}[diagnosis.level]
     problems = [check for check in diagnosis.checks if check.level != "good"]
     detail = (
-        "; ".join(f"{check.name.lower()} {check.value}, asked {check.limit}" for check in problems) + "."
+        "; ".join(
+            f"{check.name[0].lower()}{check.name[1:]} {check.value}, asked {check.limit}"
+            for check in problems
+        )
+        + "."
         if problems
         else diagnosis.verdict
     )

@@ -24,12 +24,13 @@ def utilities_of(values):
     )
 
 
-def decision_on(values):
+def decision_on(values, **options):
+    """Choose by these utilities; `options` are those of `choose`."""
     utilities = utilities_of(values)
     future = xr.DataTree.from_dict(
         {"predictions": utilities.expand_dims(time=[0.0]).to_dataset(name="worth")}
     )
-    return choose(future, lambda x: x["worth"].isel(time=0))
+    return choose(future, lambda x: x["worth"].isel(time=0), **options)
 
 
 def draws_of(**columns):

@@ -9,7 +9,7 @@ from scipy.interpolate import make_smoothing_spline
 from scipy.optimize import check_grad
 from scipy.stats import multivariate_normal, norm
 
-from qsp_bayes.decision import ValueOfInformation, bias_of_maximum, evpi, evppi
+from qsp_bayes.decision import Constraint, ValueOfInformation, bias_of_maximum, evpi, evppi
 from qsp_bayes.decision.information import conditional_mean
 from qsp_bayes.decision.information.conditional_mean import ConditionalMean, ConditionalMeans, normal_scores
 from qsp_bayes.decision.information.partial_information import valued
@@ -56,6 +56,22 @@ def test_partial_information_of_independent_parameters():
     # All that is uncertain is in the group: no regression can know more than the draws themselves.
     assert table.loc["both", "value"] == pytest.approx(found.metadata["evpi"], rel=0.01)
     assert table.loc["idle", "value"] < 0.01 * table.loc["both", "value"]
+
+
+def test_a_regimen_that_a_constraint_rules_out_is_worth_nothing_to_learn_of():
+    """Whatever is learned of utility, it stays ruled out: all values are those of the choice without it."""
+    a, b, far = np.random.default_rng(1).normal(size=(3, 400))
+    allowed, draws = np.stack([0 * a, MEAN + SD[0] * a + SD[1] * b], axis=1), draws_of(a=a, b=b)
+    with_forbidden = np.column_stack([allowed, -50 + 100 * far])
+    spread = Constraint(lambda x: abs(x["worth"].isel(time=0)) > 10, below=0.5, name="out of range")
+    bound, free = decision_on(with_forbidden, constraints=[spread]), decision_on(allowed)
+    assert bound.admissible == ["regimen 0", "regimen 1"]
+    pairs = [
+        (evpi(bound, utilities_of(with_forbidden)).table, evpi(free, utilities_of(allowed)).table),
+        (evppi(bound, draws, progressbar=False).table, evppi(free, draws, progressbar=False).table),
+    ]
+    for one, other in pairs:
+        np.testing.assert_allclose(one.to_numpy(float), other.to_numpy(float), rtol=1e-6)
 
 
 def test_partial_information_over_a_continuum_of_doses():

@@ -83,7 +83,7 @@ def bias_of_maximum(
         Utility of every individual, (chain, draw, regimen, subject), as ``utility(f)(future)`` gives it. A single
         subject is taken to be the very person decided for, whose number is not halved.
     decision : Decision, optional
-        What was chosen on these utilities; checked against them.
+        What was chosen on these utilities; checked against them. Only admissible regimens then count.
     random_seed : int
 
     Returns
@@ -230,4 +230,5 @@ def check_utilities(utilities: xr.DataArray, decision: Decision | None) -> np.nd
                 "utilities: their means over individuals are not those of the decision. Give the utilities on which "
                 "choose was called: the same simulation, the same function."
             )
+        values = values[:, :, np.isin(utilities["regimen"], decision.admissible)]
     return values

@@ -184,7 +184,9 @@ def unit_of(decision: Decision) -> str:
 def differences(decision: Decision) -> np.ndarray:
     """Give the mean utilities less that of the regimen chosen now, (draw, regimen), draws of all chains in order.
 
-    The common draws cancel, and what is left is all that a choice turns on.
+    The common draws cancel, and what is left is all that a choice turns on: among the admissible regimens, for no
+    information on utility makes another one so.
     """
-    behind = decision.utility - decision.utility.sel(regimen=decision.best, drop=True)
+    utility = decision.utility.sel(regimen=list(decision.admissible))
+    behind = utility - utility.sel(regimen=decision.best, drop=True)
     return behind.transpose("chain", "draw", "regimen").to_numpy().reshape(-1, behind.sizes["regimen"])
