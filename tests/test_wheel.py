@@ -47,7 +47,8 @@ def test_tables_of_bodies_are_in_the_wheel(wheel):
 
 
 def test_the_wheel_stays_small(wheel):
-    assert wheel.stat().st_size < 1_000_000
+    """The code, the tables and the studies; a notebook or a picture that slipped in would show."""
+    assert wheel.stat().st_size < 1_500_000
 
 
 def test_an_installed_wheel_loads_a_dataset_a_prior_file_and_a_body(wheel, tmp_path):
