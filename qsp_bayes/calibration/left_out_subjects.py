@@ -8,9 +8,9 @@ from arviz_stats.base import array_stats
 from arviz_stats.utils import ELPDData
 from scipy.special import logsumexp
 
+from qsp_bayes.calibration.entries import SAMPLE
 from qsp_bayes.errors import CalibrationError
 
-SAMPLE = ("chain", "draw")
 INDIVIDUAL = {"subject", "occasion"}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from qsp_bayes.data.planned import NOTHING
 from qsp_bayes.data.provenance import Provenance
 from qsp_bayes.data.regimen import Regimen
 from qsp_bayes.data.study import Study
@@ -17,22 +17,6 @@ from qsp_bayes.errors import DataError
 
 GIVEN = (1, 3, 4)
 """EVID of records that change the state: doses and resets."""
-NOTHING: dict[str, Any] = {
-    "EVID": 0,
-    "AMT": 0.0,
-    "RATE": 0.0,
-    "DUR": 0.0,
-    "II": 0.0,
-    "ADDL": 0,
-    "SS": 0,
-    "MDV": 0,
-    "DV": np.nan,
-    "CENS": 0,
-    "LIMIT": np.nan,
-    "COMPARTMENT": "",
-    "OUTPUT": "",
-}
-"""What a record holds that neither doses nor observes."""
 # Order of records at one time.
 SETS_STEADY_STATE, OBSERVATION, OLD_RECORD, BORDER, NEW_DOSE = range(5)
 

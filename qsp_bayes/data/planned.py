@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,23 @@ from qsp_bayes.data.subjects import Subjects
 from qsp_bayes.data.words import close_names
 from qsp_bayes.errors import DataError
 from qsp_bayes.units import require_same_unit
+
+NOTHING: dict[str, Any] = {
+    "EVID": 0,
+    "AMT": 0.0,
+    "RATE": 0.0,
+    "DUR": 0.0,
+    "II": 0.0,
+    "ADDL": 0,
+    "SS": 0,
+    "MDV": 0,
+    "DV": np.nan,
+    "CENS": 0,
+    "LIMIT": np.nan,
+    "COMPARTMENT": "",
+    "OUTPUT": "",
+}
+"""What a record holds that neither doses nor observes."""
 
 
 def planned_study(
@@ -134,16 +152,8 @@ def records_of_one_subject(regimen: Regimen, grid: np.ndarray, outputs: tuple[st
     doses["order"] = np.where(doses["SS"] > 0, 0, 2)
     observations = pd.DataFrame(
         {
+            **NOTHING,
             "TIME": np.repeat(grid, len(outputs)),
-            "EVID": 0,
-            "AMT": 0.0,
-            "RATE": 0.0,
-            "DUR": 0.0,
-            "II": 0.0,
-            "ADDL": 0,
-            "SS": 0,
-            "MDV": 0,
-            "COMPARTMENT": "",
             "OUTPUT": np.tile(outputs, len(grid)),
             "course": 0,
             "order": 1,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from qsp_bayes.calibration.entries import SAMPLE
 from qsp_bayes.calibration.fit import thin
 from qsp_bayes.calibration.metadata import check_fit, read_facts
 from qsp_bayes.calibration.simulation.dosing import covariates_of
@@ -28,7 +29,6 @@ from qsp_bayes.result import Result
 if TYPE_CHECKING:
     from qsp_bayes.calibration.calibration import Calibration
 
-SAMPLE = ("chain", "draw")
 DRAWS = 200
 """Draws of the population, where nothing else is asked for."""
 

@@ -16,8 +16,6 @@ from qsp_bayes.errors import CalibrationError
 from qsp_bayes.formatting import rounded
 from qsp_bayes.result import Result
 
-SAMPLE = ("chain", "draw")
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Weights(Result):

@@ -89,7 +89,7 @@ class Constraint:
         """The limit, below or above."""
         return float(self.below if self.below is not None else self.above)  # type: ignore[arg-type]
 
-    def keeps(self, values: xr.DataArray) -> xr.DataArray:
+    def keeps(self, values: Any) -> Any:
         """Whether values keep to the limit."""
         return values < self.limit if self.below is not None else values > self.limit
 

@@ -55,9 +55,7 @@ class Limits:
         for k, constraint in enumerate(self.constraints):
             if constraint.certainty is not None:
                 by_draw = found.limited[k].reshape(-1, self.n_subjects).mean(axis=1)
-                kept = (
-                    by_draw < constraint.limit if constraint.below is not None else by_draw > constraint.limit
-                )
+                kept = constraint.keeps(by_draw)
                 beyond[k] = constraint.certainty - kept.mean()
         return beyond
 

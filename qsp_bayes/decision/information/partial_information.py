@@ -9,14 +9,13 @@ import xarray as xr
 from arviz_stats import mcse
 from rich.progress import track
 
-from qsp_bayes.calibration.entries import entries
+from qsp_bayes.calibration.entries import SAMPLE, entries
 from qsp_bayes.decision.choice.decision import Decision
 from qsp_bayes.decision.information.conditional_mean import ConditionalMeans
 from qsp_bayes.decision.information.value_of_information import ValueOfInformation, differences, gain
 from qsp_bayes.errors import DecisionError
 from qsp_bayes.identifiability.expected_information import INDIVIDUAL
 
-SAMPLE = ("chain", "draw")
 MOST_DRAWS = 2000
 REPLICATES = 100
 FLOOR = 0.95
